@@ -1,0 +1,259 @@
+"""From an exercise, a function and a seed to a verdict."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from course.checking.call import Crashed, Guarded, NotAttempted
+from course.checking.compare import WrongKind, difference, same_dtype
+from course.checking.exercise import Case, Exercise, Part
+from course.checking.libraries import foreign_libraries
+from course.checking.verdict import Failure, NamedMistake, PartResult, Status, Verdict
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was seen when a function played a case, and what ended the run early, if anything."""
+
+    seen: tuple[tuple[str, Any], ...]
+    fault: Exception | None
+    changed: frozenset[str]
+    warned: tuple[str, ...]
+
+
+def judge(
+    exercise: Exercise, function: Callable[..., Any], seed: int, *, reveal: bool = True
+) -> Verdict:
+    """Try a function on every case that the seed draws and return the verdict.
+
+    Args:
+        exercise: what is asked.
+        function: the answer; it is called on copies, and only plain values come back.
+        seed: fixes the cases.
+        reveal: whether the verdict may hold the inputs, expected values and results of a case.
+    """
+    foreign = foreign_libraries(function, exercise.libraries)
+    if foreign:
+        text = f"it uses {', '.join(foreign)}; this exercise allows {_allowed(exercise)}"
+        return _nothing(exercise, "not_allowed", text)
+    cases = draw_cases(exercise, seed)
+    expected = reference_runs(exercise, seed)
+    runs = [play(exercise, function, case) for case in cases]
+    if isinstance(runs[0].fault, NotAttempted):
+        return _nothing(exercise, "not_attempted")
+    failures = [
+        find_failure(exercise, case, right, run, reveal=reveal)
+        for case, right, run in zip(cases, expected, runs, strict=True)
+    ]
+    parts = award_parts(exercise, cases, expected, runs, failures)
+    first = next((failure for failure in failures if failure), None)
+    return Verdict(
+        exercise=exercise.name,
+        status=_status(parts, first, runs),
+        parts=parts,
+        failure=first,
+        mistake=name_mistake(exercise, seed, runs) if first else None,
+        notes=_notes(_widened(exercise, cases, expected, runs), runs),
+    )
+
+
+def play(exercise: Exercise, function: Callable[..., Any], case: Case) -> Run:
+    """Run one case against a function and write down what is seen."""
+    guarded = Guarded(function, tuple(inspect.signature(exercise.reference).parameters))
+    seen: list[tuple[str, Any]] = []
+    fault: Exception | None = None
+    try:
+        seen.extend(exercise.run(guarded, case.inputs))
+    except (NotAttempted, Crashed, WrongKind) as error:
+        fault = error
+    return Run(tuple(seen), fault, frozenset(guarded.changed), tuple(guarded.warned))
+
+
+@functools.lru_cache(maxsize=256)
+def draw_cases(exercise: Exercise, seed: int) -> tuple[Case, ...]:
+    """Return the cases that a seed draws; the exercise's name keeps exercises apart."""
+    rng = np.random.default_rng([seed, *exercise.name.encode()])
+    return tuple(exercise.cases(rng))
+
+
+@functools.lru_cache(maxsize=256)
+def reference_runs(exercise: Exercise, seed: int) -> tuple[Run, ...]:
+    """Return the runs of the reference on a seed's cases."""
+    return _runs(exercise, exercise.reference, seed)
+
+
+@functools.lru_cache(maxsize=256)
+def mistake_runs(exercise: Exercise, seed: int) -> tuple[tuple[Run, ...], ...]:
+    """Return, for each known mistake, its runs on a seed's cases."""
+    return tuple(_runs(exercise, mistake.variant, seed) for mistake in exercise.mistakes)
+
+
+def find_failure(
+    exercise: Exercise, case: Case, right: Run, run: Run, *, reveal: bool = True
+) -> Failure | None:
+    """Return the first thing in a run that is not as the reference has it."""
+    for index, (what, expected) in enumerate(right.seen):
+        if index == len(run.seen):
+            kind: Status = "crashed" if isinstance(run.fault, Crashed) else "wrong_type"
+            inputs = _inputs(case) if reveal else {}
+            text = "it raises NotImplementedError here"
+            return Failure(
+                kind, case.title, what, str(run.fault) if str(run.fault) else text, inputs
+            )
+        got = run.seen[index][1]
+        shown = (_inputs(case), short(expected), short(got)) if reveal else ({}, "", "")
+        try:
+            wrong = difference(expected, got, exercise.ulps)
+        except WrongKind as error:
+            return Failure("wrong_type", case.title, what, str(error), *shown)
+        if wrong:
+            where = f" at index {list(wrong.place)}" if wrong.place else ""
+            text = (
+                f"off by {wrong.error:.3g}{where}; "
+                f"rounding would explain up to {wrong.tolerance:.1g}"
+            )
+            return Failure("wrong_value", case.title, what, text, *shown)
+    return None
+
+
+def award_parts(
+    exercise: Exercise,
+    cases: tuple[Case, ...],
+    expected: tuple[Run, ...],
+    runs: list[Run],
+    failures: list[Failure | None],
+) -> tuple[PartResult, ...]:
+    """Return each part with whether it is earned."""
+
+    def passed(part: Part) -> bool:
+        own = [f for case, f in zip(cases, failures, strict=True) if case.part == part.name]
+        return not any(own)
+
+    some_values = any(passed(part) for part in exercise.parts if part.kind == "values")
+
+    def earned(part: Part) -> bool:
+        if part.kind == "inputs":
+            return some_values and not any(run.changed for run in runs)
+        if part.kind == "dtype":
+            widened = _widened(exercise, cases, expected, runs)
+            return some_values and passed(part) and not widened
+        return passed(part)
+
+    return tuple(
+        PartResult(part.name, part.title, part.points, earned(part)) for part in exercise.parts
+    )
+
+
+def name_mistake(exercise: Exercise, seed: int, runs: list[Run]) -> NamedMistake | None:
+    """Return the one known mistake that these runs match wherever it differs from what is right."""
+    matching = matching_mistakes(exercise, seed, runs)
+    if len(matching) != 1:
+        return None
+    mistake = exercise.mistakes[matching[0]]
+    return NamedMistake(mistake.name, mistake.sentence)
+
+
+def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[int]:
+    """Return the indices of all mistakes that these runs match on every distinguishing case."""
+    cases, expected = draw_cases(exercise, seed), reference_runs(exercise, seed)
+    matching = []
+    for index, wrong in enumerate(mistake_runs(exercise, seed)):
+        telling = [
+            i
+            for i, case in enumerate(cases)
+            if find_failure(exercise, case, expected[i], wrong[i], reveal=False)
+        ]
+        if telling and all(_alike(exercise, wrong[i], runs[i]) for i in telling):
+            matching.append(index)
+    return matching
+
+
+def short(value: Any) -> str:
+    """Return a value as text short enough for a verdict."""
+    if isinstance(value, np.ndarray):
+        text = np.array2string(value, precision=6, threshold=12, separator=", ")
+        return f"{text} ({value.dtype})" if value.dtype != np.float64 else text
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {short(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(short, value)) + "]"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def _runs(exercise: Exercise, function: Callable[..., Any], seed: int) -> tuple[Run, ...]:
+    return tuple(play(exercise, function, case) for case in draw_cases(exercise, seed))
+
+
+def _alike(exercise: Exercise, wrong: Run, run: Run) -> bool:
+    if len(wrong.seen) != len(run.seen) or isinstance(run.fault, Crashed):
+        return False
+    if str(wrong.fault) != str(run.fault):
+        return False
+    try:
+        return not any(
+            difference(theirs, mine, exercise.ulps)
+            for (_, theirs), (_, mine) in zip(wrong.seen, run.seen, strict=True)
+        )
+    except WrongKind:
+        return False
+
+
+def _widened(
+    exercise: Exercise, cases: tuple[Case, ...], expected: tuple[Run, ...], runs: list[Run]
+) -> bool:
+    """Tell whether a case about dtypes gave a result of another dtype than the reference's."""
+    about_dtype = {part.name for part in exercise.parts if part.kind == "dtype"}
+    return any(
+        not same_dtype(value, got)
+        for case, right, run in zip(cases, expected, runs, strict=True)
+        if case.part in about_dtype
+        for (_, value), (_, got) in zip(right.seen, run.seen, strict=False)
+    )
+
+
+def _status(parts: tuple[PartResult, ...], first: Failure | None, runs: list[Run]) -> Status:
+    if all(part.earned for part in parts):
+        return "right"
+    if first and not any(part.earned for part in parts):
+        return first.kind
+    if not first and any(run.changed for run in runs):
+        return "changed_inputs"
+    return "partly_right"
+
+
+def _notes(widened: bool, runs: list[Run]) -> tuple[str, ...]:
+    changed = sorted(set().union(*(run.changed for run in runs)))
+    warned = list(dict.fromkeys(text for run in runs for text in run.warned))
+    notes = []
+    if changed:
+        notes.append(
+            f"It changes what it is given ({', '.join(changed)}). The caller still needs that: "
+            "make new arrays and a new dict, or work on a copy."
+        )
+    if widened:
+        notes.append(
+            "Float32 in must be float32 out: an array made as float64, or a NumPy number such as "
+            "np.sqrt(2.0), widens everything it touches."
+        )
+    notes += [f"A warning was raised: {text}." for text in warned[:1]]
+    return tuple(notes)
+
+
+def _nothing(exercise: Exercise, status: Status, text: str = "") -> Verdict:
+    parts = tuple(PartResult(p.name, p.title, p.points, earned=False) for p in exercise.parts)
+    failure = Failure(status, "", "", text) if text else None
+    return Verdict(exercise.name, status, parts, failure)
+
+
+def _allowed(exercise: Exercise) -> str:
+    return " and ".join([*exercise.libraries, "Python's standard library"])
+
+
+def _inputs(case: Case) -> dict[str, str]:
+    return {key: short(value) for key, value in case.inputs.items()}
