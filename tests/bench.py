@@ -1,0 +1,104 @@
+"""What the course costs in time: a check, a live figure's redraw, a submission's grading.
+
+``make bench`` prints medians measured on this machine, in this run. Nothing here is a test.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from browsing import browser_page, find_browser, jupyter_lab, open_and_run
+from rich.console import Console
+from rich.table import Table
+
+from course.checking import judge
+from course.exercises import units
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Presses an arrow key on the first slider and resolves when the new picture is on the page.
+REDRAW = """
+async presses => {
+  const picture = document.querySelector('.jp-OutputArea-output .jupyter-widgets img');
+  const handle = document.querySelector('.jp-OutputArea-output .jupyter-widgets .noUi-handle');
+  const times = [];
+  for (let press = 0; press < presses; press++) {
+    const shown = new Promise(done => picture.addEventListener('load', done, {once: true}));
+    const key = press % 20 < 10 ? 'ArrowRight' : 'ArrowLeft';
+    const start = performance.now();
+    handle.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+    await shown;
+    times.push(performance.now() - start);
+    await new Promise(rest => setTimeout(rest, 100));
+  }
+  return times;
+}
+"""
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    table = Table("what", "median", "largest", "target", title="Measured on this machine")
+    for what, times, target in (*checks(), *redraws()):
+        table.add_row(what, _ms(statistics.median(times)), _ms(max(times)), target)
+    Console().print(table)
+    grading()
+
+
+def checks() -> list[tuple[str, list[float], str]]:
+    """Time a right answer, and a wrong one that is named, over all exercises and fresh seeds."""
+    right, named = [], []
+    for unit in units():
+        for exercise in unit.exercises:
+            for seed in range(1000, 1005):
+                right.append(_timed(lambda e=exercise, s=seed: judge(e, e.honest[0], s)))
+                wrong = exercise.mistakes[-1].variant
+                named.append(_timed(lambda e=exercise, s=seed, w=wrong: judge(e, w, s)))
+    return [("check, right answer", right, "100 ms"), ("check, mistake named", named, "100 ms")]
+
+
+def redraws() -> list[tuple[str, list[float], str]]:
+    """Time from a key on the first slider of each lesson to the new picture in the browser."""
+    if find_browser() is None:
+        print("no Chromium or Chrome here: the live figures are not measured")
+        return []
+    rows = []
+    for unit in units():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / "lessons"
+            lesson = ROOT / unit.lesson
+            shutil.copytree(lesson.parent, folder)
+            with jupyter_lab(folder, Path(scratch)) as address, browser_page() as page:
+                open_and_run(page, address, lesson.name)
+                times = [t / 1000 for t in page.evaluate(REDRAW, 40)]
+        rows.append((f"live figure, {unit.key}", times[5:], "50 ms"))
+    return rows
+
+
+def grading() -> None:
+    """Time the demo: release, grading of the sample class, feedback and report."""
+    start = time.perf_counter()
+    command = [str(Path(sys.executable).parent / "grader"), "demo"]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    print(f"demo, from release to report: {time.perf_counter() - start:.0f} s")
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms"
+
+
+if __name__ == "__main__":
+    main()
