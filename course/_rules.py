@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from numbers import Real
-from types import ModuleType
 from typing import Any, TypeAlias
 
-from array_api_compat import array_namespace
+from array_api_compat import is_numpy_array
 
-Array: TypeAlias = Any
-"""An array of any library that follows the array API: NumPy, torch, array-api-strict and others."""
+from course._arrays import Array, kind_of, namespace, require_like
 
 State: TypeAlias = dict[str, Any]
 """What a rule remembers between steps: a plain dict of arrays and numbers."""
@@ -39,15 +37,16 @@ def update_rule(rule: Rule) -> Rule:
         unknown = sorted(set(hyper) - set(defaults))
         if unknown:
             raise TypeError(f"{name}: unknown {unknown[0]!r}; it takes {', '.join(defaults)}.")
-        hyper = {key: as_hyper(name, key, value) for key, value in hyper.items()}
+        hyper = {
+            key: value if value is defaults[key] else as_hyper(name, key, value)
+            for key, value in hyper.items()
+        }
         require_match(name, theta, grad)
+        require_state(name, theta, state)
         try:
             return rule(theta, grad, state, **hyper)
         except KeyError as missing:
-            raise ValueError(
-                f"{name}: the state has no {missing}, it has {list(state or {})}. "
-                "Pass the state that the last step returned, or None to start."
-            ) from None
+            raise missing_entry(name, state, missing) from None
 
     return checked
 
@@ -58,7 +57,11 @@ def as_hyper(name: str, key: str, value: Any) -> Any:
     A 0-d tensor passes unchanged: a compiled step wants its rate as one.
     """
     if not isinstance(value, Real):
-        return value
+        if getattr(value, "shape", None) != ():
+            raise TypeError(f"{name}: {key} must be a number, got a {kind_of(value)}: {value!r}.")
+        if not is_numpy_array(value):
+            return value
+        value = value.item()
     number = float(value)
     if key in _AT_LEAST_ZERO and not number >= 0:
         raise ValueError(f"{name}: {key} must be at least 0, got {number}.")
@@ -73,40 +76,26 @@ def as_hyper(name: str, key: str, value: Any) -> Any:
 def require_match(name: str, theta: Array, grad: Array) -> None:
     """Raise where theta and grad are not arrays of one library, shape and floating dtype."""
     namespace(name, theta=theta, grad=grad)
-    if theta.shape != grad.shape:
-        raise ValueError(
-            f"{name}: theta has shape {tuple(theta.shape)} but grad has shape {tuple(grad.shape)}. "
-            "Give one gradient entry for each parameter."
-        )
-    if theta.dtype != grad.dtype:
-        raise ValueError(
-            f"{name}: theta has dtype {theta.dtype} but grad has dtype {grad.dtype}. "
-            "Convert the gradient to the dtype of theta."
-        )
+    require_like(name, "theta", theta, "grad", grad)
 
 
-def namespace(name: str, **arrays: Array) -> ModuleType:
-    """Return the library that all these arrays of real floating numbers belong to."""
-    try:
-        xp: ModuleType = array_namespace(*arrays.values())
-    except TypeError:
+def require_state(name: str, theta: Array, state: State | None) -> None:
+    """Raise where the state is no dict, or holds an array that would broadcast or widen theta."""
+    if state is None:
+        return
+    if not isinstance(state, dict):
         raise TypeError(
-            f"{name}: {_listed(f'{key} is a {_kind(a)}' for key, a in arrays.items())}. "
-            "Pass arrays of one library, for example numpy.asarray(...)."
-        ) from None
-    for key, array in arrays.items():
-        if not xp.isdtype(array.dtype, "real floating"):
-            raise TypeError(
-                f"{name}: {key} has dtype {array.dtype}. "
-                "Use a floating dtype such as float64: steps are fractions."
-            )
-    return xp
+            f"{name}: state is a {kind_of(state)}. "
+            "Pass the dict that the last step returned, or None to start."
+        )
+    for key, value in state.items():
+        if getattr(value, "shape", ()) != ():
+            require_like(name, "theta", theta, f"state[{key!r}]", value)
 
 
-def _kind(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def _listed(words: Iterable[str]) -> str:
-    return " and ".join(words)
+def missing_entry(name: str, state: State | None, missing: KeyError) -> ValueError:
+    """Return the error for a state that lacks an entry the rule reads."""
+    return ValueError(
+        f"{name}: the state has no {missing}, it has {list(state or {})}. "
+        "Pass the state that the last step returned, or None to start."
+    )

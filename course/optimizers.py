@@ -11,12 +11,22 @@ arrays. Products, quotients and roots of arrays are element by element.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from array_api_compat import array_namespace, is_torch_array
 
-from course._rules import Array, Rule, State, namespace, update_rule
+from course._arrays import Array, namespace
+from course._rules import (
+    Rule,
+    State,
+    as_hyper,
+    missing_entry,
+    require_match,
+    require_state,
+    update_rule,
+)
 
 __all__ = [
     "Optimizer",
@@ -120,9 +130,6 @@ def momentum(
     return theta + u, {"u": u}
 
 
-_momentum_step = momentum  # under a name that no parameter called momentum hides
-
-
 @update_rule
 def nesterov(
     theta: Array, grad: Array, state: State | None = None, *, lr: float, momentum: float = 0.9
@@ -221,10 +228,18 @@ def nesterov_lookahead(
             "nesterov_lookahead: grad_fn must be a function from theta to its gradient, "
             f"got {type(grad_fn).__name__}. With a gradient at hand use nesterov."
         )
-    xp = namespace("nesterov_lookahead", theta=theta)
-    state = state or {"u": xp.zeros_like(theta)}
-    grad_ahead = grad_fn(theta + momentum * state["u"])
-    return _momentum_step(theta, grad_ahead, state, lr=lr, momentum=momentum)
+    name = "nesterov_lookahead"
+    xp = namespace(name, theta=theta)
+    require_state(name, theta, state)
+    lr, momentum = as_hyper(name, "lr", lr), as_hyper(name, "momentum", momentum)
+    try:
+        carried = momentum * (state or {"u": xp.zeros_like(theta)})["u"]
+    except KeyError as missing:
+        raise missing_entry(name, state, missing) from None
+    grad_ahead = grad_fn(theta + carried)
+    require_match(name, theta, grad_ahead)
+    u = carried - lr * grad_ahead
+    return theta + u, {"u": u}
 
 
 @update_rule
@@ -391,6 +406,9 @@ def adam(
     return theta - lr * s_hat / (eps + xp.sqrt(r_hat)), {"t": t, "s": s, "r": r}
 
 
+_adam_formula = inspect.unwrap(adam)  # so that errors in adamw's input name adamw
+
+
 @update_rule
 def nadam(
     theta: Array,
@@ -534,7 +552,7 @@ def adamw(
         ``torch.optim.AdamW`` is this rule. The paper multiplies λ by the schedule's factor only,
         not by γ: its λ is γλ here.
     """
-    stepped, new = adam(theta, grad, state, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+    stepped, new = _adam_formula(theta, grad, state, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
     return stepped - lr * weight_decay * theta, new
 
 
@@ -597,7 +615,7 @@ class Optimizer:
                 "Give one for each, or None for a parameter to leave alone."
             )
         new: list[tuple[Array, State] | None] = [
-            None if grad is None else self.rule(_values(param), grad, state, **self.hyper)
+            None if grad is None else self.rule(_values(param), _values(grad), state, **self.hyper)
             for param, grad, state in zip(self.params, given, self.states, strict=True)
         ]
         for index, result in enumerate(new):
