@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from browsing import browser_page, find_browser, jupyter_lab, open_and_run
 from rich.console import Console
 from rich.table import Table
 
+from browsing import browser_page, find_browser, jupyter_lab, open_and_run
 from course.checking import judge
 from course.exercises import units
 

@@ -1,0 +1,120 @@
+"""Every command of the README does what it says, in the order in which the README gives them."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from course.exercises import units
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# CI runs these as they stand, after this test: they would run this test again.
+RUN_BY_CI = ("make demo", "make test", "make lint")
+SERVERS = (".venv/bin/jupyter lab", "make lab")
+LINKS = re.compile(r"\]\((?!https?://)([^)#]+)\)")
+
+
+def commands(heading):
+    """Return the commands below a heading, without their comments."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0] if heading else README
+    blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def run(command, cwd):
+    done = subprocess.run(
+        command, shell=True, cwd=cwd, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def serve(command, cwd):
+    """Start a server, wait until it answers, and stop it."""
+    log = cwd / "server.log" if cwd != ROOT else ROOT / "build" / "server.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            f"exec {command}" if not command.startswith("make") else command,
+            shell=True,
+            cwd=cwd,
+            env=environment() | {"BROWSER": "true", "JUPYTER_ALLOW_ROOT": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        address = None
+        while address is None and server.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+            address = re.search(r"(http://127\.0\.0\.1:\d+)/lab", log.read_text())
+        assert address, log.read_text()[-2000:]
+        with urllib.request.urlopen(f"{address[1]}/api", timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def environment():
+    """Return the environment of a new user: this test's own virtual environment is not on it."""
+    ours = ("VIRTUAL_ENV", "MAKE", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def test_no_command_is_left_out():
+    tested = [*RUN_BY_CI, *commands("Students"), *commands("Instructors"), *commands("Maintainers")]
+    assert set(commands(None)) <= set(tested)
+    script = (ROOT / ".ci" / "run").read_text()
+    assert all(command in script for command in RUN_BY_CI)
+
+
+def test_instructors_then_students(tmp_path):
+    unit = units()[0]
+    klass = tmp_path / "my-class"
+    given = [command.replace("../my-class", str(klass)) for command in commands("Instructors")]
+    assert len(given) == 7
+    for command in given:
+        if " grade " in command:
+            folder = klass / "submitted" / "ada" / unit.key
+            folder.mkdir(parents=True)
+            shutil.copy(ROOT / unit.assignment, folder)
+        run(command, ROOT)
+    assert (klass / "exports").is_dir()
+
+    shutil.unpack_archive(klass / "handout.zip", tmp_path)
+    student = tmp_path / "handout"
+    lab = [command for command in commands("Students") if command not in ("make lab",)]
+    assert lab[-1] in SERVERS
+    for command in lab[:-1]:
+        run(command, student)
+    serve(lab[-1], student)
+
+
+@pytest.mark.parametrize("command", ["make lab", *commands("Maintainers")])
+def test_in_the_checkout(command):
+    if command in RUN_BY_CI:
+        return
+    (serve if command in SERVERS else run)(command, ROOT)
+
+
+def test_links_and_units():
+    for place in LINKS.findall(README):
+        assert (ROOT / place).exists(), place
+    for unit in units():
+        row = re.search(rf"^\| `{unit.key}` \|.*$", README, re.M)
+        assert row, f"no row for {unit.key} in the table of units"
+        assert f"{sum(exercise.points for exercise in unit.exercises):g} points" in row[0]
+
+
+@pytest.mark.parametrize("picture", re.findall(r"docs/images/\w+\.png", README))
+def test_pictures_are_small(picture):
+    assert (ROOT / picture).stat().st_size < 300_000
