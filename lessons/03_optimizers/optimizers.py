@@ -36,9 +36,9 @@
 # Products, quotients and roots of vectors are element by element, as in NumPy.
 #
 # This course grew out of lecture notes, which students copy from. Where they err or disagree, a note headed
-# **The sources differ** says so and shows it. Two of them matter here: **002**, the slides *Training neural
-# networks* of Gilles Louppe's course *Deep Learning* (lecture 5), and **003**, a set of notes called *Training
-# Deep Neural Networks*.
+# **The sources differ** says so and shows it. Two of them matter here: **the slides**, lecture 5,
+# *Training neural networks*, of Gilles Louppe's course *Deep Learning*, and **the notes**, a summary called
+# *Training Deep Neural Networks*.
 
 # %%
 from pathlib import Path
@@ -163,7 +163,7 @@ path_explorer()
 #
 # For $α = 0.9$ that is 10. So $u$ is a decaying **sum**.
 #
-# > **The sources differ.** Lecture 002 calls $u$ an "exponentially decaying moving average". An
+# > **The sources differ.** The slides call $u$ an "exponentially decaying moving average". An
 # > average has weights that add up to 1; these add up to $1/(1-α)$. The difference is not pedantry: it
 # > is the reason why momentum is faster, as the next section shows, and why changing $α$ changes the
 # > effective rate.
@@ -231,7 +231,7 @@ header = ["momentum", "velocity", "-lr/(1-momentum)", "steps to 90 %", "alternat
 print(text_table(header, rows))
 
 # %% [markdown]
-# > **The sources differ.** Lecture 002 asks for "$α > γ$". No rule needs that: $α$ is a pure number, $γ$
+# > **The sources differ.** The slides ask for "$α > γ$". No rule needs that: $α$ is a pure number, $γ$
 # > has the units of $θ^2$/loss, so the comparison changes when you measure $θ$ in other units. In the
 # > bowl, $γ = 1$ with $α = 0.5$ converges happily:
 
@@ -286,12 +286,12 @@ assert over == [False, True, False, True]
 #
 # ## 5. Two ways to write momentum
 #
-# > **The sources differ.** Lecture 002 keeps the rate inside the velocity, `torch.optim.SGD` outside:
+# > **The sources differ.** The slides keep the rate inside the velocity, `torch.optim.SGD` outside:
 # >
-# > $$\text{002:}\quad u ← αu - γg,\; θ ← θ + u \qquad\qquad \text{torch:}\quad v ← αv + g,\; θ ← θ - γv$$
+# > $$\text{slides:}\quad u ← αu - γg,\; θ ← θ + u \qquad\qquad \text{torch:}\quad v ← αv + g,\; θ ← θ - γv$$
 #
 # While $γ$ is constant, $u = -γv$ and the two are the same walk. When a schedule lowers $γ$, they
-# differ: in 002's form the velocity gathered under the old rate must first die away, in torch's the
+# differ: in the slides' form the velocity gathered under the old rate must first die away, in torch's the
 # whole past is rescaled at once. Ten times smaller, at step 50, under a constant gradient:
 
 
@@ -312,7 +312,7 @@ def step_lengths(rule, rates):
 
 rates = np.where(np.arange(1, 101) < 50, 0.1, 0.01)
 forms = {
-    "002's form": step_lengths(optimizers.momentum, rates),
+    "the slides' form": step_lengths(optimizers.momentum, rates),
     "torch's form": step_lengths(torch_momentum, rates),
 }
 shown = (49, 50, 51, 55, 60, 100)
@@ -360,7 +360,7 @@ plt.show()
 #
 # and $g_t = ∇L(φ_t)$ is the gradient *at* $φ_t$. That is the form that libraries use, `nesterov` here.
 #
-# > **The sources differ.** 002 writes the look-ahead, torch the form in $φ$. They are the same walk, seen
+# > **The sources differ.** The slides write the look-ahead, torch the form in $φ$. They are the same walk, seen
 # > at $θ$ or at $φ = θ + αu$, as long as $α$ is constant (and, for torch's $v$ in place of $u$, the
 # > rate too, as in section 5). We let both run on Beale's function and compare:
 
@@ -385,7 +385,7 @@ assert largest < 1e-12
 # %% [markdown]
 # ### Is Nesterov faster than momentum?
 #
-# Text 003 says so without conditions. Let us see what pencil and paper say for $\tfrac12hx^2$. Momentum
+# The notes say so without conditions. Let us see what pencil and paper say for $\tfrac12hx^2$. Momentum
 # first: $x_{t+1} - x_t = α(x_t - x_{t-1}) - γhx_t$. Try $x_t = z^t$:
 #
 # $$\text{momentum:}\quad z^2 - (1 + α - γh)\,z + α = 0, \qquad
@@ -478,8 +478,8 @@ assert rows[1][1] > 30 * rows[1][2]
 # $r_t = (1 - ρ^t)\,g^2$, so the step has the length $γ/\sqrt{1 - ρ^t}$: at first $γ/\sqrt{1-ρ}$, more than
 # three times too long at $ρ = 0.9$, then $γ$, for ever.
 #
-# > **The sources differ.** In 002's words RMSProp accumulates an "average of the gradient". It averages
-# > *squared* gradients, as 002's formula does. An average of the gradient itself could be zero between the
+# > **The sources differ.** In the slides' words RMSProp accumulates an "average of the gradient". It averages
+# > *squared* gradients, as the slides' formula does. An average of the gradient itself could be zero between the
 # > walls of a valley, and we would divide by it.
 
 
@@ -538,10 +538,10 @@ print(text_table(["rate", "|x| and |y|", "half the rate"], rows))
 #
 # $δ$ is there so that we never divide by zero. Where it stands changes what it does.
 #
-# > **The sources differ.** 002 and torch write $δ + \sqrt r$; some older code writes $\sqrt{r + δ}$. In the
+# > **The sources differ.** The slides and torch write $δ + \sqrt r$; some older code writes $\sqrt{r + δ}$. In the
 # > first, $δ$ competes with $|g|$; in the second with $g^2$. With $δ = 10^{-8}$ the second slows every
 # > parameter whose gradients are below about $10^{-4}$, and such gradients are common in deep networks.
-# > This course follows 002 and torch.
+# > This course follows the slides and torch.
 
 # %%
 delta = 1e-8
@@ -640,7 +640,7 @@ bias_correction()
 # $$θ_{t+1} = θ_t - \frac{γ}{δ + \sqrt{\hat r_t}}
 # \left( β_1\,\hat s_t + \frac{1-β_1}{1-β_1^t}\,g_t \right) .$$
 #
-# > **The sources differ.** 003 explains Nadam by a step "in the momentum direction before computing the
+# > **The sources differ.** The notes explain Nadam by a step "in the momentum direction before computing the
 # > gradient". No such gradient is computed: as in `nesterov`, it is taken at $θ$. We record where each
 # > rule asks for gradients:
 
@@ -854,7 +854,7 @@ assert 0.7 < variance[2] / variance[0] < 1.3
 assert 0.5 < variance[4] / variance[3] < 2
 
 # %% [markdown]
-# > **The sources differ.** 003 praises momentum for "smoothing out oscillations". It smooths those that come
+# > **The sources differ.** The notes praise momentum for "smoothing out oscillations". It smooths those that come
 # > from steep walls (section 3), not the noise of mini-batches. Against noise the remedies are a smaller rate
 # > (unit 04), a larger batch (unit 02), or both.
 #
@@ -990,7 +990,7 @@ assert chosen["sgd"] / chosen["momentum"] == chosen["sgd"] / chosen["nesterov"] 
 # comparable with those. The last column shows which rate one would have chosen after a single epoch: for most
 # rules a larger one. Keep that in mind for the next table.
 #
-# > **The sources differ.** 002 says that AdaGrad "eliminates the need to manually tune the learning rate", 003
+# > **The sources differ.** The slides say that AdaGrad "eliminates the need to manually tune the learning rate", the notes
 # > that Adam needs fewer adjustments. Here no rule has more than a few good rates out of ten, AdaGrad and Adam
 # > included: tune it for all of them.
 #
@@ -1065,7 +1065,7 @@ assert max(accuracies) - min(accuracies) < 0.005
 #
 # ### "NAG is faster than regular momentum"
 #
-# So says text 003 of Nesterov's rule. Both have the same rate here and the same seeds, so we may compare seed by seed, which
+# So say the notes of Nesterov's rule. Both have the same rate here and the same seeds, so we may compare seed by seed, which
 # removes the luck of the split and the first weights:
 
 # %%
