@@ -12,15 +12,14 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from course.checking.compare import WrongKind, describe, plain
+from course.checking.libraries import INSTALLED
 
-_COURSE = str(Path(__file__).resolve().parents[1])
-_FRAMES_SHOWN = 5
+_FRAMES_SHOWN, _CHARACTERS_SHOWN = 5, 1000
 
 
 class NotAttempted(Exception):  # noqa: N818 - an answer's fault, not the program's
@@ -60,15 +59,16 @@ class Guarded:
         with _untouched_surroundings() as warned:
             try:
                 result = self._function(*positional, **named)
+                texts = [_readable(str(warning.message)) for warning in warned]
             except NotImplementedError:
                 raise NotAttempted from None
-            except (KeyboardInterrupt, GeneratorExit):
+            except KeyboardInterrupt:
                 raise
             except BaseException as error:  # SystemExit too: a student's quit() is a crash
                 raise Crashed(own_traceback(error)) from None
-            self.warned += {str(warning.message) for warning in warned} - set(self.warned)
+        self.warned += [text for text in dict.fromkeys(texts) if text not in self.warned]
         result = plain(result)
-        self.changed |= {key for key, value in given.items() if not _same(value, handed[key])}
+        self.changed |= {key for key, value in given.items() if _changed(value, handed[key])}
         return result
 
 
@@ -77,11 +77,14 @@ def own_traceback(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((_COURSE, sys.prefix, sys.base_prefix, "<frozen"))
+        if not frame.filename.startswith((*INSTALLED, "<frozen"))
     ]
-    lines = [f"line {frame.lineno}, in {frame.name}\n    {frame.line}" for frame in frames]
-    lines = lines[-_FRAMES_SHOWN:]
-    return "\n".join([*lines, "".join(traceback.format_exception_only(error)).strip()])
+    lines = [
+        f"line {frame.lineno}, in {frame.name}\n    {_readable(frame.line or '')}".rstrip()
+        for frame in frames[-_FRAMES_SHOWN:]
+    ]
+    last = _readable("".join(traceback.format_exception_only(error)).strip())
+    return "\n".join([*lines, last])
 
 
 def unpack(value: Any, *names: str) -> tuple[Any, ...]:
@@ -108,14 +111,22 @@ def item(value: Any, name: str, key: str) -> Any:
 
 @contextlib.contextmanager
 def _untouched_surroundings() -> Iterator[list[warnings.WarningMessage]]:
-    """Undo what a call does to warnings, NumPy's error state and the standard error stream."""
+    """Undo what a call does to warnings, NumPy's error state and the standard streams."""
     with (
         warnings.catch_warnings(record=True) as caught,
         np.errstate(),
+        contextlib.redirect_stdout(sys.stdout),
         contextlib.redirect_stderr(sys.stdout),
     ):
         warnings.simplefilter("always")
         yield caught
+
+
+def _readable(text: str) -> str:
+    """Shorten a student's text, and escape what no page could hold."""
+    if len(text) > _CHARACTERS_SHOWN:
+        text = f"{text[:_CHARACTERS_SHOWN]} ..."
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _copy(value: Any) -> Any:
@@ -124,13 +135,19 @@ def _copy(value: Any) -> Any:
     return plain(value)
 
 
+def _changed(before: Any, after: Any) -> bool:
+    try:
+        return not _same(before, _copy(after))
+    except WrongKind:
+        return True
+
+
 def _same(before: Any, after: Any) -> bool:
+    """Compare plain values of any nesting; types must agree too."""
+    if type(before) is not type(after):
+        return False
     if isinstance(before, np.ndarray):
-        return (
-            type(after) is np.ndarray
-            and before.dtype == after.dtype
-            and np.array_equal(before, after, equal_nan=True)
-        )
+        return before.dtype == after.dtype and np.array_equal(before, after, equal_nan=True)
     if isinstance(before, dict):
         return before.keys() == after.keys() and all(_same(before[k], after[k]) for k in before)
     if isinstance(before, (list, tuple)):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+_NUMPY_NUMBERS = tuple({kind for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biuf"})
+_DEEPEST, _BITS, _KEYS_SHOWN = 20, 63, 10
 
 
 class WrongKind(Exception):  # noqa: N818 - an answer's fault, not the program's
@@ -21,24 +25,42 @@ class Difference:
     place: tuple[int, ...]
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, _around: tuple[int, ...] = ()) -> Any:
     """Return a copy made of exact plain types only, so that no object can judge itself.
 
     Raises:
-        WrongKind: the value, or something inside it, is of another type.
+        WrongKind: the value, or something inside it, is of another type, nested without end or
+            an integer beyond 64 bits.
     """
-    kind = type(value)
-    if kind in (bool, int, float, str, type(None)):
+    if len(_around) > _DEEPEST or id(value) in _around:
+        raise WrongKind(f"got {describe(value)} that is nested too deeply or contains itself")
+    if _is_a(value, int) and value.bit_length() > _BITS:
+        raise WrongKind(f"got an integer of {value.bit_length()} bits; up to {_BITS} can be shown")
+    if _is_a(value, bool, int, float, str, type(None)):
         return value
-    if kind is np.ndarray and value.dtype.kind in "biuf":
+    if _is_a(value, np.ndarray) and value.dtype.kind in "biuf":
         return np.array(value, order="C")
-    if kind.__module__ == "numpy" and isinstance(value, np.generic):
+    if _is_a(value, *_NUMPY_NUMBERS):
         return np.array(value)
-    if kind is dict:
-        return {plain(key): plain(item) for key, item in value.items()}
-    if kind in (list, tuple):
-        return kind(plain(item) for item in value)
-    raise WrongKind(f"got {describe(value)}; arrays must be NumPy arrays of numbers")
+    around = (*_around, id(value))
+    if _is_a(value, dict):
+        return {_plain_key(key): plain(item, around) for key, item in value.items()}
+    if _is_a(value, list, tuple):
+        return type(value)(plain(item, around) for item in value)
+    raise WrongKind(f"got {describe(value)}; arrays must be NumPy arrays of real numbers")
+
+
+def _plain_key(key: Any) -> Any:
+    if _is_a(key, *_NUMPY_NUMBERS):
+        key = key.item()
+    if _is_a(key, bool, int, float, str, type(None)):
+        return plain(key)
+    raise WrongKind(f"got a dict with the key {describe(key)}; keys must be texts or numbers")
+
+
+def _is_a(value: Any, *kinds: type) -> bool:
+    """Tell whether a value is exactly of one of these types; `in` would ask the type's own ==."""
+    return any(type(value) is kind for kind in kinds)
 
 
 def describe(value: Any) -> str:
@@ -48,14 +70,16 @@ def describe(value: Any) -> str:
         return "None"
     if kind is np.ndarray:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    if kind in (tuple, list):
+    if _is_a(value, tuple, list):
         return f"a {kind.__name__} of {len(value)}"
     if kind is dict:
-        keys = ", ".join(map(repr, value))
-        return f"a dict with the keys {keys}" if keys else "an empty dict"
-    if kind in (bool, int, float, str):
+        keys = ", ".join(f"{key!r:.40}" for key in itertools.islice(value, _KEYS_SHOWN))
+        more = ", ..." if len(value) > _KEYS_SHOWN else ""
+        return f"a dict with the keys {keys}{more}" if keys else "an empty dict"
+    if _is_a(value, bool, int, float, str):
         return f"the {kind.__name__} {value!r:.40}"
-    return f"an object of type {kind.__module__}.{kind.__qualname__}"
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"an object of type {module}{kind.__qualname__}"
 
 
 def difference(expected: Any, got: Any, ulps: int) -> Difference | None:
@@ -68,7 +92,7 @@ def difference(expected: Any, got: Any, ulps: int) -> Difference | None:
         WrongKind: ``got`` is no number or array, or has another shape.
     """
     expected = np.asarray(expected)
-    if type(got) not in (np.ndarray, int, float, bool):
+    if not _is_a(got, np.ndarray, int, float, bool):
         raise WrongKind(f"expected {describe(expected)}, got {describe(got)}")
     got = np.asarray(got)
     if expected.shape != got.shape:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from course.checking.call import Crashed, Guarded, NotAttempted
-from course.checking.compare import WrongKind, difference, same_dtype
+from course.checking.compare import Difference, WrongKind, describe, difference, same_dtype
 from course.checking.exercise import Case, Exercise, Part
 from course.checking.libraries import foreign_libraries
 from course.checking.verdict import Failure, NamedMistake, PartResult, Status, Verdict
+
+_CHARACTERS_SHOWN, _DIGITS_SHOWN = 600, (6, 10, 17)
 
 
 @dataclass(frozen=True)
@@ -98,28 +101,41 @@ def find_failure(
     exercise: Exercise, case: Case, right: Run, run: Run, *, reveal: bool = True
 ) -> Failure | None:
     """Return the first thing in a run that is not as the reference has it."""
+
+    def failure(kind: Status, what: str, text: str, *values: Any) -> Failure:
+        if not reveal:
+            return Failure(kind, case.title, what, text)
+        return Failure(kind, case.title, what, text, _inputs(case), *_told_apart(*values))
+
     for index, (what, expected) in enumerate(right.seen):
         if index == len(run.seen):
             kind: Status = "crashed" if isinstance(run.fault, Crashed) else "wrong_type"
-            inputs = _inputs(case) if reveal else {}
-            text = "it raises NotImplementedError here"
-            return Failure(
-                kind, case.title, what, str(run.fault) if str(run.fault) else text, inputs
-            )
+            return failure(kind, what, _ending(run.fault))
         got = run.seen[index][1]
-        shown = (_inputs(case), short(expected), short(got)) if reveal else ({}, "", "")
         try:
             wrong = difference(expected, got, exercise.ulps)
         except WrongKind as error:
-            return Failure("wrong_type", case.title, what, str(error), *shown)
+            return failure("wrong_type", what, str(error), expected, got)
         if wrong:
-            where = f" at index {list(wrong.place)}" if wrong.place else ""
-            text = (
-                f"off by {wrong.error:.3g}{where}; "
-                f"rounding would explain up to {wrong.tolerance:.1g}"
-            )
-            return Failure("wrong_value", case.title, what, text, *shown)
+            return failure("wrong_value", what, _deviation(wrong, got), expected, got)
+    if len(run.seen) > len(right.seen):
+        what, got = run.seen[len(right.seen)]
+        return failure("wrong_type", what, f"nothing more is expected, got {describe(got)}")
     return None
+
+
+def _ending(fault: Exception | None) -> str:
+    """Say why a run showed less than the reference's."""
+    if fault is None:
+        return "it is missing"
+    return "it raises NotImplementedError here" if isinstance(fault, NotAttempted) else str(fault)
+
+
+def _deviation(wrong: Difference, got: Any) -> str:
+    where = f" at index {list(wrong.place)}" if wrong.place else ""
+    if not math.isfinite(wrong.error):
+        return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
+    return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
 
 
 def award_parts(
@@ -174,15 +190,31 @@ def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[in
     return matching
 
 
-def short(value: Any) -> str:
+def short(value: Any, digits: int = _DIGITS_SHOWN[0]) -> str:
     """Return a value as text short enough for a verdict."""
+    text = _written(value, digits)
+    return text if len(text) <= _CHARACTERS_SHOWN else f"{text[:_CHARACTERS_SHOWN]} ..."
+
+
+def _told_apart(*values: Any) -> tuple[str, ...]:
+    """Return values in short, with as many digits as it takes to see how they differ."""
+    texts: tuple[str, ...] = ()
+    for digits in _DIGITS_SHOWN:
+        texts = tuple(short(value, digits) for value in values)
+        if len(set(texts)) == len(values):
+            break
+    return texts
+
+
+def _written(value: Any, digits: int) -> str:
     if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=6, threshold=12, separator=", ")
+        text = np.array2string(value, precision=digits, threshold=12, separator=", ")
         return f"{text} ({value.dtype})" if value.dtype != np.float64 else text
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {short(item)}" for key, item in value.items()) + "}"
+        entries = (f"{key!r}: {_written(item, digits)}" for key, item in value.items())
+        return "{" + ", ".join(entries) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(short, value)) + "]"
+        return "[" + ", ".join(_written(item, digits) for item in value) + "]"
     return getattr(value, "__name__", None) or repr(value)
 
 

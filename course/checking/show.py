@@ -7,16 +7,17 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-# Colour is never alone: a sign and words say the same.
+# Colour is never alone: a sign and words say the same. Each is dark enough under white letters
+# and light enough beside a dark page.
 _LOOKS = {
     "right": ("✓", "#0072b2", "Right"),
     "partly_right": ("◐", "#b35900", "Partly right"),
     "changed_inputs": ("◐", "#b35900", "Right values, but it changes its inputs"),
-    "wrong_value": ("✗", "#a3004f", "Wrong value"),
-    "wrong_type": ("✗", "#a3004f", "Wrong type or shape"),
-    "crashed": ("✗", "#a3004f", "It crashed"),
-    "not_allowed": ("✗", "#a3004f", "Not allowed here"),
-    "not_attempted": ("○", "#595959", "Not attempted yet"),
+    "wrong_value": ("✗", "#c2185b", "Wrong value"),
+    "wrong_type": ("✗", "#c2185b", "Wrong type or shape"),
+    "crashed": ("✗", "#c2185b", "It crashed"),
+    "not_allowed": ("✗", "#c2185b", "Not allowed here"),
+    "not_attempted": ("○", "#6b6b6b", "Not attempted yet"),
 }
 
 _ENVIRONMENT = Environment(

@@ -117,7 +117,9 @@ class LiveFigure(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             [*self.controls.values(), *self._players(play), self.reset_button],
             layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
         )
-        super().__init__([self.image, self.readout, panel])
+        # As wide as the page lets it be: the picture shrinks with a narrow window.
+        whole = widgets.Layout(width="100%", overflow="hidden")
+        super().__init__([self.image, self.readout, panel], layout=whole)
         self.update()
         self._defaults = {name: control.value for name, control in self.controls.items()}
 
