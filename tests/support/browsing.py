@@ -91,8 +91,10 @@ def open_and_run(page: Page, address: str, notebook: str) -> None:
     page.goto(f"{address}/lab/tree/{notebook}")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function(
-        "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-        "?.connectionStatus === 'connected'"
+        "notebook => { const shown = window.jupyterapp?.shell.currentWidget;"
+        " return shown?.context?.path === notebook"
+        " && shown.sessionContext?.session?.kernel?.connectionStatus === 'connected' }",
+        arg=notebook,
     )
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(
