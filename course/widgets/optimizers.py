@@ -73,7 +73,7 @@ def path_explorer() -> LiveFigure:
     (start,) = map_axes.plot([], [], color="black", marker="o", markersize=8, fillstyle="none")
     (end,) = map_axes.plot([], [], color="black", marker="X", markersize=9)
     (loss,) = loss_axes.plot([], [], color=COLORS[1])
-    (now,) = loss_axes.plot([], [], color="black", marker="X", markersize=9)
+    (now,) = loss_axes.plot([], [], color="black", marker="X", markersize=9, clip_on=False)
     controls = {
         "surface": choice("surface", "valley", SURFACE_TITLES),
         "rule": choice("optimizer", "momentum", RULES),
