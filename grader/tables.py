@@ -1,0 +1,77 @@
+"""A class's results on the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.results import Results
+
+
+def show_grades(console: Console, results: Results) -> None:
+    """Print the grades by student and question, and below them what was not in order."""
+    titles = [f"{q.title}\n({q.max_points:g})" for q in results.questions]
+    names_fit = _width(results) <= console.width
+    heads = titles if names_fit else [str(number) for number, _ in enumerate(titles, start=1)]
+    table = _table(f"{results.unit.key}: grades")
+    table.add_column("student", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=not names_fit)
+    table.add_column(f"total\n({results.max_points:g})", justify="right")
+    table.add_column("status", no_wrap=True)
+    for result in results.students:
+        points = [Text("?" if p is None else f"{p:g}") for p in result.points.values()]
+        total = Text(f"{result.total:g}", style="bold")
+        table.add_row(Text(result.student), *points, total, result.status)
+    console.print(table)
+    if not names_fit:
+        key = zip(heads, titles, strict=True)
+        console.print(", ".join(f"{head} {title.replace(chr(10), ' ')}" for head, title in key))
+    if any(None in result.points.values() for result in results.students):
+        console.print("? waits for a person to grade it, for example in formgrader.")
+    show_problems(console, results)
+
+
+def show_problems(console: Console, results: Results) -> None:
+    """Print each submission's problems, one a line."""
+    told = [(r.student, problem.text) for r in results.students for problem in r.problems]
+    if not told:
+        return
+    table = _table("Not in order")
+    table.add_column("student", no_wrap=True)
+    table.add_column("what was found and done")
+    for student, text in told:
+        table.add_row(Text(student), Text(text))
+    console.print(table)
+
+
+def show_mistakes(console: Console, results: Results, most: int = 8) -> None:
+    """Print the mistakes that were made most often."""
+    table = _table("Most common mistakes")
+    table.add_column("students", justify="right")
+    table.add_column("exercise", no_wrap=True)
+    table.add_column("mistake")
+    for mistake in results.common_mistakes()[:most]:
+        name = Text(f"{mistake.name}: ", style="bold").append(mistake.sentence, style="not bold")
+        table.add_row(str(mistake.count), mistake.exercise, name)
+    console.print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+
+
+def _width(results: Results) -> int:
+    """Return the columns that the table of grades takes with the questions' names."""
+    names = max(len(result.student) for result in results.students)
+    status = max(len(result.status) for result in results.students)
+    words = [max(map(len, question.title.split())) for question in results.questions]
+    return names + status + len("total") + sum(words) + 2 * (len(words) + 3)
