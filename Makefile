@@ -35,7 +35,7 @@ demo: install ## Build a release, grade a sample class, write feedback and a cla
 
 test: install ## Run every test: library, checks, grader, lessons, browser.
 	$(BIN)/pytest
-	$(BIN)/pytest --nbval lessons
+	$(BIN)/pytest --nbval --nbval-current-env lessons
 
 lint: install ## Check style and types.
 	$(BIN)/ruff check .

@@ -1,7 +1,5 @@
 """nbval compares text: the outputs stored in a lesson are its text outputs only."""
 
-import pytest
-
 
 class _AllButText:
     """The output fields that nbval is to skip: every MIME type but plain text, and its own list."""

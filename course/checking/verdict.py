@@ -103,7 +103,7 @@ class Verdict:
         """
         from IPython.display import display
 
-        display(self)  # type: ignore[no-untyped-call]
+        display(self)
         if not self.points:
             raise NothingEarned(f"{self.exercise}: no points yet. The verdict above says why.")
         return self.points
