@@ -44,6 +44,7 @@ from course.exercises import check
 # **By hand.** θ = 1, g = 2 in both steps, γ = 0.1, α = 0.5. First $u = -0.2$, θ = 0.8. Then
 # $u = 0.5 \cdot (-0.2) - 0.2 = -0.3$, θ = 0.5.
 
+
 # %% grade_id="momentum" role="answer"
 def momentum(theta, grad, state=None, *, lr, momentum=0.9):
     """One step of gradient descent with momentum.
@@ -58,6 +59,7 @@ def momentum(theta, grad, state=None, *, lr, momentum=0.9):
     u = momentum * u - lr * grad
     return theta + u, {"u": u}
     ### END SOLUTION
+
 
 # %% grade_id="test_momentum" role="test"
 check(momentum).award()
@@ -74,6 +76,7 @@ check(momentum).award()
 # **By hand.** θ = 1, g = 2, γ = 0.1, α = 0.5, at rest. $u = -0.2$, and
 # θ = $1 + 0.5 \cdot (-0.2) - 0.2 = 0.7$: half a velocity further than momentum's 0.8.
 
+
 # %% grade_id="nesterov" role="answer"
 def nesterov(theta, grad, state=None, *, lr, momentum=0.9):
     """One step of Nesterov momentum, with the gradient at theta.
@@ -87,6 +90,7 @@ def nesterov(theta, grad, state=None, *, lr, momentum=0.9):
     u = momentum * u - lr * grad
     return theta + momentum * u - lr * grad, {"u": u}
     ### END SOLUTION
+
 
 # %% grade_id="test_nesterov" role="test"
 check(nesterov).award()
@@ -104,6 +108,7 @@ check(nesterov).award()
 # **By hand.** θ = 1, g = 3 then 4, γ = 0.1, δ = 0. First r = 9 and the step is
 # $0.1 \cdot 3/3 = 0.1$. Then r = 25 and the step is $0.1 \cdot 4/5 = 0.08$: θ = 0.82.
 
+
 # %% grade_id="adagrad" role="answer"
 def adagrad(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
     """One step of AdaGrad.
@@ -118,6 +123,7 @@ def adagrad(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
     r = r + grad**2
     return theta - lr / (eps + np.sqrt(r)) * grad, {"r": r}
     ### END SOLUTION
+
 
 # %% grade_id="test_adagrad" role="test"
 check(adagrad).award()
@@ -134,6 +140,7 @@ check(adagrad).award()
 # **By hand.** θ = 1, g = 4, γ = 0.1, ρ = 0.75, δ = 0. $r = 0.25 \cdot 16 = 4$ and the step is
 # $0.1 \cdot 4/2 = 0.2$: θ = 0.8.
 
+
 # %% grade_id="rmsprop" role="answer"
 def rmsprop(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1e-8):
     """One step of RMSProp.
@@ -147,6 +154,7 @@ def rmsprop(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1e-8):
     r = rho * r + (1 - rho) * grad**2
     return theta - lr / (eps + np.sqrt(r)) * grad, {"r": r}
     ### END SOLUTION
+
 
 # %% grade_id="test_rmsprop" role="test"
 check(rmsprop).award()
@@ -168,6 +176,7 @@ check(rmsprop).award()
 # **By hand.** θ = 1, g = 4, γ = 0.1, β₁ = 0.5, β₂ = 0.75, δ = 0. $s = 2$, $\hat s = 2/0.5 = 4$;
 # $r = 4$, $\hat r = 4/0.25 = 16$; the step is $0.1 \cdot 4/4 = 0.1$: θ = 0.9.
 
+
 # %% grade_id="adam" role="answer"
 def adam(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     """One step of Adam.
@@ -188,6 +197,7 @@ def adam(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
     return theta - lr * s_hat / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
     ### END SOLUTION
 
+
 # %% grade_id="test_adam" role="test"
 check(adam).award()
 
@@ -204,6 +214,7 @@ check(adam).award()
 #
 # **By hand.** The numbers of exercise 5: the bracket is
 # $0.5 \cdot 4 + 0.5 \cdot 4/0.5 = 6$, and the step is $0.1 \cdot 6/4 = 0.15$: θ = 0.85.
+
 
 # %% grade_id="nadam" role="answer"
 def nadam(theta, grad, state=None, *, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -225,6 +236,7 @@ def nadam(theta, grad, state=None, *, lr=2e-3, beta1=0.9, beta2=0.999, eps=1e-8)
     return theta - lr * ahead / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
     ### END SOLUTION
 
+
 # %% grade_id="test_nadam" role="test"
 check(nadam).award()
 
@@ -241,10 +253,9 @@ check(nadam).award()
 # **By hand.** The numbers of exercise 5 with θ = 1, λ = 0.5: the decay is
 # $0.1 \cdot 0.5 \cdot 1 = 0.05$ and Adam's step 0.1: θ = 0.85.
 
+
 # %% grade_id="adamw" role="answer"
-def adamw(
-    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
-):
+def adamw(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2):
     """One step of AdamW.
 
     >>> hyper = dict(lr=0.1, beta1=0.5, beta2=0.75, eps=0.0, weight_decay=0.5)
@@ -261,6 +272,7 @@ def adamw(
     step = lr * (s / (1 - beta1**t)) / (eps + np.sqrt(r / (1 - beta2**t)))
     return theta - lr * weight_decay * theta - step, {"t": t, "s": s, "r": r}
     ### END SOLUTION
+
 
 # %% grade_id="test_adamw" role="test"
 check(adamw).award()
