@@ -19,36 +19,49 @@ Rule: TypeAlias = Callable[..., tuple[Array, State]]
 
 _AT_LEAST_ZERO = {"lr", "eps", "weight_decay", "momentum_decay"}
 _SHARE_KEPT = {"momentum", "rho", "beta1", "beta2"}
+_COUNT = {"ns_steps"}
 
 
 def update_rule(rule: Rule) -> Rule:
     """Check the input of a rule before its formula runs, so that the formula stays a formula."""
-    name = rule.__name__
-    defaults = {
-        parameter.name: parameter.default
-        for parameter in inspect.signature(rule).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
 
     @functools.wraps(rule)
     def checked(
         theta: Array, grad: Array, state: State | None = None, **hyper: Any
     ) -> tuple[Array, State]:
-        unknown = sorted(set(hyper) - set(defaults))
-        if unknown:
-            raise TypeError(f"{name}: unknown {unknown[0]!r}; it takes {', '.join(defaults)}.")
-        hyper = {
-            key: value if value is defaults[key] else as_hyper(name, key, value)
-            for key, value in hyper.items()
-        }
-        require_match(name, theta, grad)
-        require_state(name, theta, state)
+        hyper = checked_input(rule, theta, grad, state, hyper)
         try:
             return rule(theta, grad, state, **hyper)
         except KeyError as missing:
-            raise missing_entry(name, state, missing) from None
+            raise missing_entry(rule.__name__, state, missing) from None
 
     return checked
+
+
+def checked_input(
+    rule: Rule, theta: Array, grad: Array, state: State | None, hyper: dict[str, Any]
+) -> dict[str, Any]:
+    """Raise where a rule's input is wrong; return its hyper-parameters as plain numbers."""
+    name, defaults = rule.__name__, _defaults(rule)
+    unknown = sorted(set(hyper) - set(defaults))
+    if unknown:
+        raise TypeError(f"{name}: unknown {unknown[0]!r}; it takes {', '.join(defaults)}.")
+    numbers = {
+        key: value if value is defaults[key] else as_hyper(name, key, value)
+        for key, value in hyper.items()
+    }
+    require_match(name, theta, grad)
+    require_state(name, theta, state)
+    return numbers
+
+
+@functools.cache
+def _defaults(rule: Rule) -> dict[str, Any]:
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(rule).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
 
 
 def as_hyper(name: str, key: str, value: Any) -> Any:
@@ -70,6 +83,10 @@ def as_hyper(name: str, key: str, value: Any) -> Any:
             f"{name}: {key} must lie in [0, 1), got {number}. It is the share of the old value "
             "that is kept at each step; at 1 nothing new would ever be added."
         )
+    if key in _COUNT:
+        if not (number >= 1 and number.is_integer()):
+            raise ValueError(f"{name}: {key} must be a whole number, at least 1, got {number}.")
+        return int(number)
     return number
 
 

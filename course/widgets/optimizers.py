@@ -74,6 +74,7 @@ def path_explorer() -> LiveFigure:
     (end,) = map_axes.plot([], [], color="black", marker="X", markersize=9)
     (loss,) = loss_axes.plot([], [], color=COLORS[1])
     (now,) = loss_axes.plot([], [], color="black", marker="X", markersize=9, clip_on=False)
+    now.set_in_layout(False)
     controls = {
         "surface": choice("surface", "valley", SURFACE_TITLES),
         "rule": choice("optimizer", "momentum", RULES),

@@ -98,7 +98,7 @@ def test_the_inputs_stay_as_they_were_and_rows_add_up_to_0():
     [
         ([[1.0, 2.0]], np.array([0]), TypeError, "logits is a list"),
         (np.array([[1, 2]]), np.array([0]), TypeError, "logits has dtype int64"),
-        (np.zeros((1, 2)), [0], TypeError, "labels must be an array of integers, got list"),
+        (np.zeros((1, 2)), [0], TypeError, "labels must be an array of integers, got a list"),
         (np.zeros((1, 2)), np.array([0.0]), TypeError, "got float64"),
         (np.zeros(2), np.array([0, 1]), ValueError, r"shape \(2,\)"),
         (np.zeros((2, 3)), np.array([0]), ValueError, r"shape \(2, 3\) and labels \(1,\)"),
