@@ -30,6 +30,13 @@ endif
 	@echo '$(NO_NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
+# What programs write into a home folder goes below build/.
+HOMES := test demo notebooks bench experiments
+$(HOMES): export IPYTHONDIR := $(CURDIR)/build/home/ipython
+$(HOMES): export JUPYTER_CONFIG_DIR := $(CURDIR)/build/home/jupyter
+$(HOMES): export JUPYTER_RUNTIME_DIR := $(CURDIR)/build/home/runtime
+$(HOMES): export MPLCONFIGDIR := $(CURDIR)/build/home/matplotlib
+
 demo: install ## Build a release, grade a sample class, write feedback and a class report.
 	$(BIN)/grader demo
 
@@ -57,6 +64,7 @@ lab: install ## Open JupyterLab on the first lesson.
 
 bench: install ## Measure: a check's latency, a live figure's redraw, grading.
 	PYTHONPATH=tests/support $(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_optimizers.py
 
 clean: ## Remove what was built (not .venv).
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ from array_api_compat import array_namespace, is_torch_array
 
 from course._arrays import Array, namespace
 from course._compiled import CompiledRule
+from course._numbers import values_of
 from course._rules import (
     Rule,
     State,
@@ -993,7 +994,7 @@ class Optimizer:
                 "Give one for each, or None for a parameter to leave alone."
             )
         inputs: dict[int, tuple[Array, Array, Any]] = {
-            index: (_values(param), _values(grad), state)
+            index: (values_of(param), values_of(grad), state)
             for index, (param, grad, state) in enumerate(
                 zip(self.params, given, self.states, strict=True)
             )
@@ -1006,7 +1007,7 @@ class Optimizer:
             for index, state in zip(running, states, strict=True):
                 self.states[index] = state
         for index, result in new.items():
-            _values(self.params[index])[...], self.states[index] = result
+            values_of(self.params[index])[...], self.states[index] = result
 
     def zero_grad(self) -> None:
         """Forget the gradients that torch has accumulated in the parameters."""
@@ -1024,8 +1025,3 @@ class Optimizer:
         if all(grad is None for grad in grads):
             raise ValueError("Optimizer: no parameter has a gradient. Call loss.backward() first.")
         return grads
-
-
-def _values(param: Array) -> Array:
-    """Return the numbers of a parameter, outside torch's graph but in the same memory."""
-    return param.detach() if is_torch_array(param) else param

@@ -1,5 +1,6 @@
 """Every command of the README does what it says, in the order in which the README gives them."""
 
+import json
 import os
 import re
 import shutil
@@ -29,23 +30,22 @@ def commands(heading):
     return [line for line in lines if line]
 
 
-def run(command, cwd):
+def run(command, cwd, home):
     done = subprocess.run(
-        command, shell=True, cwd=cwd, env=environment(), capture_output=True, text=True
+        command, shell=True, cwd=cwd, env=environment(home), capture_output=True, text=True
     )
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def serve(command, cwd):
+def serve(command, cwd, home):
     """Start a server, wait until it answers, and stop it."""
-    log = cwd / "server.log" if cwd != ROOT else ROOT / "build" / "server.log"
-    log.parent.mkdir(exist_ok=True)
+    log = home / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             f"exec {command}" if not command.startswith("make") else command,
             shell=True,
             cwd=cwd,
-            env=environment() | {"BROWSER": "true", "JUPYTER_ALLOW_ROOT": "1"},
+            env=environment(home),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -60,14 +60,25 @@ def serve(command, cwd):
         with urllib.request.urlopen(f"{address[1]}/api", timeout=10) as answer:
             assert answer.status == 200
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
 
 
-def environment():
-    """Return the environment of a new user: this test's own virtual environment is not on it."""
+def environment(home):
+    """Return the environment of a new user, whose settings lie in a folder of the test.
+
+    This test's own virtual environment is not on it. JupyterLab serves root only when told to.
+    """
     ours = ("VIRTUAL_ENV", "MAKE", "MFLAGS")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    config = home / "jupyter_server_config.json"
+    config.write_text(json.dumps({"ServerApp": {"allow_root": True}}))
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        **dict.fromkeys(places, str(home)),
+        "BROWSER": "true",
+    }
 
 
 def test_no_command_is_left_out():
@@ -87,7 +98,7 @@ def test_instructors_then_students(tmp_path):
             folder = klass / "submitted" / "ada" / unit.key
             folder.mkdir(parents=True)
             shutil.copy(ROOT / unit.assignment, folder)
-        run(command, ROOT)
+        run(command, ROOT, tmp_path)
     assert (klass / "exports").is_dir()
 
     shutil.unpack_archive(klass / "handout.zip", tmp_path)
@@ -95,15 +106,15 @@ def test_instructors_then_students(tmp_path):
     lab = [command for command in commands("Students") if command not in ("make lab",)]
     assert lab[-1] in SERVERS
     for command in lab[:-1]:
-        run(command, student)
-    serve(lab[-1], student)
+        run(command, student, tmp_path)
+    serve(lab[-1], student, tmp_path)
 
 
 @pytest.mark.parametrize("command", ["make lab", *commands("Maintainers")])
-def test_in_the_checkout(command):
+def test_in_the_checkout(command, tmp_path):
     if command in RUN_BY_CI:
         return
-    (serve if command in SERVERS else run)(command, ROOT)
+    (serve if command in SERVERS else run)(command, ROOT, tmp_path)
 
 
 def test_links_and_units():

@@ -73,8 +73,7 @@ def path_explorer() -> LiveFigure:
     (start,) = map_axes.plot([], [], color="black", marker="o", markersize=8, fillstyle="none")
     (end,) = map_axes.plot([], [], color="black", marker="X", markersize=9)
     (loss,) = loss_axes.plot([], [], color=COLORS[1])
-    (now,) = loss_axes.plot([], [], color="black", marker="X", markersize=9, clip_on=False)
-    now.set_in_layout(False)
+    (now,) = loss_axes.plot([], [], color="black", marker="X", markersize=9)
     controls = {
         "surface": choice("surface", "valley", SURFACE_TITLES),
         "rule": choice("optimizer", "momentum", RULES),
@@ -370,7 +369,7 @@ def _loss_axes(axes: Any, surface: Surface, steps: int = STEPS, deepest: float =
     )
     highest = float(corners.max()) - surface.lowest
     axes.set(
-        xlim=(0, steps),
+        xlim=(-0.02 * steps, 1.02 * steps),
         ylim=(deepest * highest, 2 * highest),
         yscale="log",
         xlabel="step t",
