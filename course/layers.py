@@ -739,8 +739,8 @@ class BatchNorm(_Normalizer):
             momentum=self.momentum,
             eps=self.eps,
         )
-        if training:
-            self.buffers[0][...], self.buffers[1][...] = running["mean"], running["var"]
+        for buffer, key in zip(self.buffers, ("mean", "var"), strict=True):
+            buffer[...] = values_of(running[key])
         return y
 
 
@@ -1021,7 +1021,8 @@ class TorchModule:
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return the module's output, outside torch's graph."""
         self.module.train(training)
-        self._x = values_of(x).requires_grad_()
+        self._x = values_of(x)
+        self._x.requires_grad_(self._x.is_floating_point())
         self._y = self.module(self._x)
         return values_of(self._y)
 

@@ -250,11 +250,10 @@ def bce_with_logits(logits: Array, targets: Array) -> Array:
     .. math::
 
         L = -\frac{1}{N} \sum_{i=1}^N \bigl( y_i \ln σ(z_i) + (1 - y_i) \ln σ(-z_i) \bigr), \qquad
-        σ(-z) = 1 - σ(z)
+        -\ln σ(z) = \max(-z, 0) + \ln(1 + e^{-|z|})
 
-    A sigmoid is a softmax over the two logits z and 0, and that is how its logarithm is taken:
-    nothing overflows, and small losses keep their digits. With several columns it is the loss of a
-    multi-label problem.
+    σ(-z) is 1 - σ(z). In the form on the right nothing overflows, and small losses keep their
+    digits. With several columns it is the loss of a multi-label problem.
 
     Args:
         logits: z, any shape but empty, floating.
@@ -282,9 +281,8 @@ def bce_with_logits(logits: Array, targets: Array) -> Array:
     """
     xp, _ = _checked_pair("bce_with_logits", logits, targets)
     _require_probabilities(xp, "bce_with_logits", targets)
-    log_p = log_softmax(xp.stack([xp.zeros_like(logits), logits], axis=-1))
-    no, yes = log_p[..., 0], log_p[..., 1]
-    return -xp.mean(_times(xp, targets, yes) + _times(xp, 1 - targets, no))
+    yes, no = _minus_log_sigmoid(xp, logits), _minus_log_sigmoid(xp, -logits)
+    return xp.mean(_times(xp, targets, yes) + _times(xp, 1 - targets, no))
 
 
 def bce_with_logits_grad(logits: Array, targets: Array) -> Array:
@@ -465,9 +463,14 @@ def _mean_loss(xp: ModuleType, log_p: Array, right: Array) -> Array:
     return -xp.sum(xp.where(right, log_p, 0.0)) / log_p.shape[0]
 
 
-def _times(xp: ModuleType, share: Array, log_p: Array) -> Array:
-    """Return the product; 0 where the share is 0, also of ln 0 = -∞."""
-    return xp.where(share == 0, 0.0, share * xp.where(share == 0, 0.0, log_p))
+def _minus_log_sigmoid(xp: ModuleType, z: Array) -> Array:
+    small = xp.exp(xp.where(z < 0, z, -z))  # not -|z|: at 0 autograd takes 0 for its derivative
+    return xp.where(z < 0, -z, 0.0) + xp.log1p(small)
+
+
+def _times(xp: ModuleType, share: Array, surprise: Array) -> Array:
+    """Return the product; 0 where the share is 0, also of an infinite surprise -ln p."""
+    return share * xp.where(share == 0, 0.0, surprise)
 
 
 def _checked_pair(name: str, prediction: Array, target: Array) -> tuple[ModuleType, int]:

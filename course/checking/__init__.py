@@ -4,7 +4,7 @@ from course.checking.call import item, unpack
 from course.checking.exercise import Case, Exercise, Mistake, Observations, Part, Unit, answer_text
 from course.checking.judge import judge
 from course.checking.mistakes import MistakeTable
-from course.checking.verdict import MIME, NothingEarned, Verdict
+from course.checking.verdict import MIME, Verdict
 
 __all__ = [
     "MIME",
@@ -12,7 +12,6 @@ __all__ = [
     "Exercise",
     "Mistake",
     "MistakeTable",
-    "NothingEarned",
     "Observations",
     "Part",
     "Unit",

@@ -30,6 +30,13 @@ class Crashed(Exception):  # noqa: N818 - an answer's fault, not the program's
     """The function raised; the text is the student's own part of the traceback."""
 
 
+class Stopped(KeyboardInterrupt):
+    """The student interrupted the kernel while the function ran; shown without our own frames."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Stopped while your function ran. Is there a loop that never ends?\n{self}"]
+
+
 class Guarded:
     """A student's function, called on copies and heard out with care.
 
@@ -51,6 +58,7 @@ class Guarded:
             NotAttempted: it raised NotImplementedError.
             Crashed: it raised anything else.
             WrongKind: the result is not made of plain values.
+            Stopped: the kernel was interrupted.
         """
         given = dict(zip(self._names, args, strict=False)) | kwargs
         handed = {key: _copy(value) for key, value in given.items()}
@@ -62,8 +70,8 @@ class Guarded:
                 texts = [_readable(str(warning.message)) for warning in warned]
             except NotImplementedError:
                 raise NotAttempted from None
-            except KeyboardInterrupt:
-                raise
+            except KeyboardInterrupt as stop:
+                raise Stopped(own_traceback(stop)) from None
             except BaseException as error:  # SystemExit too: a student's quit() is a crash
                 raise Crashed(own_traceback(error)) from None
         self.warned += [text for text in dict.fromkeys(texts) if text not in self.warned]

@@ -49,7 +49,8 @@ def judge(
     expected = reference_runs(exercise, seed)
     runs = [play(exercise, function, case) for case in cases]
     if isinstance(runs[0].fault, NotAttempted):
-        return _nothing(exercise, "not_attempted")
+        text = "raise NotImplementedError() is still reached: when your code is there, delete it"
+        return _nothing(exercise, "not_attempted", text)
     failures = [
         find_failure(exercise, case, right, run, reveal=reveal)
         for case, right, run in zip(cases, expected, runs, strict=True)
@@ -62,7 +63,7 @@ def judge(
         parts=parts,
         failure=first,
         mistake=name_mistake(exercise, seed, runs) if first else None,
-        notes=_notes(_widened(exercise, cases, expected, runs), runs),
+        notes=_notes(_widened(exercise, cases, expected, runs, failures), runs, failures),
     )
 
 
@@ -145,7 +146,7 @@ def award_parts(
     runs: list[Run],
     failures: list[Failure | None],
 ) -> tuple[PartResult, ...]:
-    """Return each part with whether it is earned."""
+    """Return each part with whether it is earned; courtesies are judged once a value is right."""
 
     def passed(part: Part) -> bool:
         own = [f for case, f in zip(cases, failures, strict=True) if case.part == part.name]
@@ -157,12 +158,19 @@ def award_parts(
         if part.kind == "inputs":
             return some_values and not any(run.changed for run in runs)
         if part.kind == "dtype":
-            widened = _widened(exercise, cases, expected, runs)
+            widened = _widened(exercise, cases, expected, runs, failures)
             return some_values and passed(part) and not widened
         return passed(part)
 
     return tuple(
-        PartResult(part.name, part.title, part.points, earned(part)) for part in exercise.parts
+        PartResult(
+            part.name,
+            part.title,
+            part.points,
+            earned=earned(part),
+            judged=some_values or part.kind == "values",
+        )
+        for part in exercise.parts
     )
 
 
@@ -237,15 +245,19 @@ def _alike(exercise: Exercise, wrong: Run, run: Run) -> bool:
 
 
 def _widened(
-    exercise: Exercise, cases: tuple[Case, ...], expected: tuple[Run, ...], runs: list[Run]
+    exercise: Exercise,
+    cases: tuple[Case, ...],
+    expected: tuple[Run, ...],
+    runs: list[Run],
+    failures: list[Failure | None],
 ) -> bool:
-    """Tell whether a case about dtypes gave a result of another dtype than the reference's."""
+    """Tell whether a case about dtypes gave the right values in another dtype."""
     about_dtype = {part.name for part in exercise.parts if part.kind == "dtype"}
     return any(
         not same_dtype(value, got)
-        for case, right, run in zip(cases, expected, runs, strict=True)
-        if case.part in about_dtype
-        for (_, value), (_, got) in zip(right.seen, run.seen, strict=False)
+        for case, right, run, failure in zip(cases, expected, runs, failures, strict=True)
+        if case.part in about_dtype and not failure
+        for (_, value), (_, got) in zip(right.seen, run.seen, strict=True)
     )
 
 
@@ -259,9 +271,11 @@ def _status(parts: tuple[PartResult, ...], first: Failure | None, runs: list[Run
     return "partly_right"
 
 
-def _notes(widened: bool, runs: list[Run]) -> tuple[str, ...]:
+def _notes(widened: bool, runs: list[Run], failures: list[Failure | None]) -> tuple[str, ...]:
     changed = sorted(set().union(*(run.changed for run in runs)))
-    warned = list(dict.fromkeys(text for run in runs for text in run.warned))
+    # Beside a case that fails, only its own warnings help.
+    telling = [run for run, failure in zip(runs, failures, strict=True) if failure][:1] or runs
+    warned = list(dict.fromkeys(text for run in telling for text in run.warned))
     notes = []
     if changed:
         notes.append(
@@ -278,7 +292,7 @@ def _notes(widened: bool, runs: list[Run]) -> tuple[str, ...]:
 
 
 def _nothing(exercise: Exercise, status: Status, text: str = "") -> Verdict:
-    parts = tuple(PartResult(p.name, p.title, p.points, earned=False) for p in exercise.parts)
+    parts = tuple(PartResult(p.name, p.title, p.points, False, False) for p in exercise.parts)
     failure = Failure(status, "", "", text) if text else None
     return Verdict(exercise.name, status, parts, failure)
 

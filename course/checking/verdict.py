@@ -23,12 +23,13 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class PartResult:
-    """One part of the exercise and whether it was earned."""
+    """One part of the exercise, whether it was earned, and whether it could be judged at all."""
 
     name: str
     title: str
     points: float
     earned: bool
+    judged: bool
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,6 @@ class NamedMistake:
 
     name: str
     sentence: str
-
-
-class NothingEarned(Exception):  # noqa: N818 - it ends a graded cell, it is not a program's error
-    """Raised by `Verdict.award` where an answer earned no points: stock nbgrader then gives 0."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 @dataclass(frozen=True)
@@ -98,15 +92,13 @@ class Verdict:
     def award(self) -> float:
         """Show the verdict and return the points: the last line of a graded cell.
 
-        Raises:
-            NothingEarned: no points were earned; for stock nbgrader an error is the way to say 0.
+        The cell then ends in a bare number, from which stock nbgrader reads the points too. It
+        does not fail where nothing is earned, so that "Run all cells" goes on.
         """
         from IPython.display import display
 
         display(self)
-        if not self.points:
-            raise NothingEarned(f"{self.exercise}: no points yet. The verdict above says why.")
-        return self.points
+        return float(self.points)
 
     def __str__(self) -> str:
         return as_text(self.as_dict())

@@ -44,7 +44,10 @@ def check(function: Callable[..., Any], exercise: str | None = None) -> Verdict:
     except LookupError as error:
         if exercise:
             raise
-        hint = "If it answers an exercise under another name, say which: check(function, 'adam')."
+        hint = (
+            "Write an answer with def, under the exercise's name; "
+            "or say which exercise it answers: check(function, 'adam')."
+        )
         raise LookupError(f"{error} {hint}") from None
     seed = _grading_seed()
     if seed is None:

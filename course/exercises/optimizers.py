@@ -156,6 +156,18 @@ def velocity_never_kept(theta, grad, state=None, *, lr, momentum=0.9):
     return theta + u, {"u": u}
 
 
+def velocity_subtracted(theta, grad, state=None, *, lr, momentum=0.9):
+    u = np.zeros_like(theta) if state is None else state["u"]
+    u = momentum * u - lr * grad
+    return theta - u, {"u": u}
+
+
+def velocity_turned_around(theta, grad, state=None, *, lr, momentum=0.9):
+    u = np.zeros_like(theta) if state is None else state["u"]
+    u = momentum * u + lr * grad
+    return theta - u, {"u": u}
+
+
 def momentum_in_place_on_a_copy(theta, grad, state=None, *, lr, momentum=0.9):
     u = np.zeros_like(theta) if state is None else state["u"].copy()
     u *= momentum
@@ -207,6 +219,17 @@ MOMENTUM = Exercise(
             "This is torch's form: v ← αv + g, and the rate multiplies v in the step. It walks the "
             "same path only while the rate stays the same. Here the rate belongs inside: "
             "u ← αu − γg.",
+        ),
+        Mistake(
+            "velocity subtracted",
+            velocity_subtracted,
+            "u = αu − γg points downhill already. It is added to θ; θ − u goes up the slope.",
+        ),
+        Mistake(
+            "velocity turned around",
+            velocity_turned_around,
+            "Your state holds −u. From rest the walk is the same, but a velocity that you are "
+            "given is read with the wrong sign: keep u ← αu − γg and step θ + u.",
         ),
         Mistake(
             "rate used twice",
@@ -383,6 +406,18 @@ def scaled_before_adding(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
     return theta, {"r": r + grad**2}
 
 
+def adagrad_uphill(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
+    r = np.zeros_like(theta) if state is None else state["r"]
+    r = r + grad**2
+    return theta + lr * grad / (eps + np.sqrt(r)), {"r": r}
+
+
+def adagrad_brackets_missing(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
+    r = np.zeros_like(theta) if state is None else state["r"]
+    r = r + grad**2
+    return theta - lr / eps + np.sqrt(r) * grad, {"r": r}
+
+
 def adagrad_with_power_one_half(theta, grad, state=None, *, lr=1e-2, eps=1e-10):
     r = grad**2 if state is None else state["r"] + grad**2
     return theta - grad * (lr / (r**0.5 + eps)), {"r": r}
@@ -431,6 +466,17 @@ ADAGRAD = Exercise(
             sum_never_kept,
             "r starts at 0 at every step, so every step has the length γ. AdaGrad adds up all "
             'squared gradients: start from state["r"] when a state is given.',
+        ),
+        Mistake(
+            "uphill",
+            adagrad_uphill,
+            "The step has the right length and goes up the slope: subtract it from θ.",
+        ),
+        Mistake(
+            "brackets missing",
+            adagrad_brackets_missing,
+            "Without brackets Python computes lr/eps first and adds √r·g. The whole sum is the "
+            "denominator: lr / (eps + np.sqrt(r)).",
         ),
         Mistake(
             "one rate for all",
@@ -489,6 +535,18 @@ def rmsprop_without_the_root(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1
 def average_of_the_gradient(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1e-8):
     r = np.zeros_like(theta) if state is None else state["r"]
     r = rho * r + (1 - rho) * grad
+    return theta - lr * grad / (eps + np.sqrt(r)), {"r": r}
+
+
+def rmsprop_uphill(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1e-8):
+    r = np.zeros_like(theta) if state is None else state["r"]
+    r = rho * r + (1 - rho) * grad**2
+    return theta + lr * grad / (eps + np.sqrt(r)), {"r": r}
+
+
+def average_never_kept(theta, grad, state=None, *, lr=1e-2, rho=0.9, eps=1e-8):
+    r = np.zeros_like(theta)
+    r = rho * r + (1 - rho) * grad**2
     return theta - lr * grad / (eps + np.sqrt(r)), {"r": r}
 
 
@@ -552,6 +610,17 @@ RMSPROP = Exercise(
             rmsprop_without_the_root,
             "The step divides by r itself. Divide by its root, δ + √r: then g and its scale have "
             "the same unit and cancel.",
+        ),
+        Mistake(
+            "uphill",
+            rmsprop_uphill,
+            "The step has the right length and goes up the slope: subtract it from θ.",
+        ),
+        Mistake(
+            "average never kept",
+            average_never_kept,
+            "r starts at 0 at every step, so it never becomes an average: start from "
+            'state["r"] when a state is given.',
         ),
         Mistake(
             "average of the gradient",
@@ -641,6 +710,59 @@ def betas_swapped(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, e
     return theta - lr * s_hat / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
 
 
+def adam_uphill(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    return theta + lr * s_hat / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
+
+
+def only_r_corrected(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    return theta - lr * s / (eps + np.sqrt(r / (1 - beta2**t))), {"t": t, "s": s, "r": r}
+
+
+def corrected_after_the_root(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat = s / (1 - beta1**t)
+    return theta - lr * s_hat / (eps + np.sqrt(r) / (1 - beta2**t)), {"t": t, "s": s, "r": r}
+
+
+def power_of_the_share(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1) ** t, r / (1 - beta2) ** t
+    return theta - lr * s_hat / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
+
+
+def counted_twice(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    return theta - lr * s_hat / (eps + np.sqrt(r_hat)), {"t": t + 1, "s": s, "r": r}
+
+
+def no_root(theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    return theta - lr * s_hat / (eps + r_hat), {"t": t, "s": s, "r": r}
+
+
 def adam_with_the_corrections_in_the_rate(
     theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8
 ):
@@ -723,6 +845,40 @@ ADAM = Exercise(
             step_never_counted,
             'The step count never grows: the new state must hold "t": t. With t = 1 for ever the '
             "correction blows up both averages at every later step.",
+        ),
+        Mistake(
+            "counted twice",
+            counted_twice,
+            'The stored count is one too large: after the first step state["t"] is 1. Use t for '
+            "this step's correction and store that same t.",
+        ),
+        Mistake(
+            "uphill",
+            adam_uphill,
+            "The step has the right length and goes up the slope: subtract it from θ.",
+        ),
+        Mistake(
+            "only r corrected",
+            only_r_corrected,
+            "Only r is corrected. s starts at 0 as well: without ŝ = s/(1 − β₁ᵗ) the first steps "
+            "are too short.",
+        ),
+        Mistake(
+            "corrected after the root",
+            corrected_after_the_root,
+            "√r is divided by 1 − β₂ᵗ. Correct r first, then take the root: √(r/(1 − β₂ᵗ)).",
+        ),
+        Mistake(
+            "power of the share",
+            power_of_the_share,
+            "The power is taken of 1 − β. The correction is 1 − βᵗ, in code 1 - beta**t: what is "
+            "missing of the weights after t steps.",
+        ),
+        Mistake(
+            "without the root",
+            no_root,
+            "The step divides by r̂ itself. Divide by its root, δ + √r̂: then ŝ and its scale "
+            "have the same unit and cancel.",
         ),
         Mistake(
             "counted from zero",

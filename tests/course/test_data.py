@@ -1,10 +1,12 @@
-"""The digits are split fairly and scaled without a look at the test part."""
+"""Every set is split fairly and scaled without a look at the test part."""
 
 import numpy as np
 import pytest
+from sklearn import datasets
 from sklearn.datasets import load_digits
 
-from course.data import Split, batches, digits
+from course import data as sets
+from course.data import Split, batches, digits, ill_conditioned_regression, spirals, two_moons
 
 
 @pytest.mark.parametrize("seed", [0, 1, 17])
@@ -18,18 +20,6 @@ def test_the_split_is_complete_and_stratified(seed, share):
     counts = np.bincount(labels)
     np.testing.assert_allclose(np.bincount(data.y_test), share * counts, atol=0.5)
     np.testing.assert_array_equal(np.bincount(data.y_train) + np.bincount(data.y_test), counts)
-
-
-def test_every_sample_is_there_once():
-    """Undo the scaling: the two parts together are scikit-learn's samples, in another order."""
-    raw = load_digits().data
-    data = digits(seed=3)
-    varies = data.x_train.std(axis=0) > 0
-    both = np.concatenate([data.x_train, data.x_test])[:, varies]
-    ranks = np.lexsort(both.T), np.lexsort(raw[:, varies].T)
-    scale = np.ptp(raw[:, varies], axis=0) / np.ptp(both, axis=0)
-    unscaled = (both - both.min(axis=0)) * scale + raw[:, varies].min(axis=0)
-    np.testing.assert_allclose(unscaled[ranks[0]], raw[:, varies][ranks[1]], atol=1e-9)
 
 
 def test_scaling_uses_the_training_part_only():
@@ -51,6 +41,145 @@ def test_the_seed_fixes_the_split():
     np.testing.assert_array_equal(first.y_test, again.y_test)
     assert not np.array_equal(first.y_train, other.y_train)
     assert not np.array_equal(first.y_train, np.sort(first.y_train))
+
+
+SETS = {  # samples, features, classes (0: a regression), scikit-learn's own
+    "digits": (1797, 64, 10, datasets.load_digits),
+    "iris": (150, 4, 3, datasets.load_iris),
+    "wine": (178, 13, 3, datasets.load_wine),
+    "breast_cancer": (569, 30, 2, datasets.load_breast_cancer),
+    "diabetes": (442, 10, 0, lambda: datasets.load_diabetes(scaled=False)),
+    "two_moons": (500, 2, 2, None),
+    "spirals": (600, 2, 2, None),
+    "ill_conditioned_regression": (500, 10, 0, None),
+}
+
+
+@pytest.fixture(params=SETS)
+def name(request):
+    return request.param
+
+
+def test_every_set_has_its_size_and_standardised_training_part(name):
+    samples, features, classes, _ = SETS[name]
+    data = getattr(sets, name)()
+    assert len(data.x_train) + len(data.x_test) == samples
+    assert data.x_train.shape[1:] == data.x_test.shape[1:] == (features,)
+    assert data.x_train.dtype == data.x_test.dtype == np.float64
+    assert np.isfinite(data.x_test).all()
+    arrays = [data.x_train] if classes else [data.x_train, data.y_train]
+    for array in arrays:
+        std = array.std(axis=0)
+        np.testing.assert_allclose(array.mean(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(std[std > 0], 1, rtol=1e-12)
+    if classes:
+        assert set(np.unique(data.y_train)) == set(np.unique(data.y_test)) == set(range(classes))
+        assert data.y_train.dtype.kind == "i"
+    else:
+        assert data.y_train.shape == (len(data.x_train), 1)
+        assert data.y_test.shape == (len(data.x_test), 1)
+
+
+def test_the_seed_fixes_every_set(name):
+    first, again, other = (getattr(sets, name)(seed) for seed in (5, 5, 6))
+    for part in ("x_train", "y_train", "x_test", "y_test"):
+        np.testing.assert_array_equal(getattr(first, part), getattr(again, part))
+    assert not np.array_equal(first.x_train, other.x_train)
+
+
+@pytest.mark.parametrize("real", [name for name, row in SETS.items() if row[3]])
+def test_real_sets_hold_scikit_learns_samples_each_once(real):
+    """Standardise scikit-learn's own with the moments found: the same rows come out."""
+    raw, data = SETS[real][3](), getattr(sets, real)(3)
+    both = np.concatenate([data.x_train, data.x_test])
+    targets = np.concatenate([data.y_train, data.y_test]).reshape(len(both), -1)
+    ours, theirs = np.hstack([both, targets]), np.hstack([raw.data, raw.target[:, None]])
+    varies = np.ptp(ours, axis=0) > 0
+    ours, theirs = (
+        (a - a.min(axis=0)) / np.ptp(a, axis=0) for a in (ours[:, varies], theirs[:, varies])
+    )
+    ranks = (np.lexsort(a.round(9).T) for a in (ours, theirs))
+    np.testing.assert_allclose(ours[next(ranks)], theirs[next(ranks)], atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_every_set_keeps_the_share(name, share):
+    samples, _, classes, _ = SETS[name]
+    data = getattr(sets, name)(test_share=share)
+    if classes:
+        counts = np.bincount(np.concatenate([data.y_train, data.y_test]))
+        np.testing.assert_allclose(np.bincount(data.y_test), share * counts, atol=0.5)
+    else:
+        assert len(data.y_test) == round(share * samples)
+
+
+@pytest.mark.parametrize("draw", [two_moons, spirals])
+def test_without_noise_the_nearest_point_is_of_the_same_curve(draw):
+    data = draw(samples=400, noise=0.0)
+    distances = np.linalg.norm(data.x_test[:, None] - data.x_train[None], axis=2)
+    np.testing.assert_array_equal(data.y_train[distances.argmin(axis=1)], data.y_test)
+
+
+@pytest.mark.parametrize("draw", [two_moons, spirals])
+def test_no_line_tells_the_curves_apart(draw):
+    data = draw(noise=0.0)
+    line = np.linalg.lstsq(np.c_[data.x_train, np.ones(len(data.x_train))], data.y_train)[0]
+    guess = np.c_[data.x_test, np.ones(len(data.x_test))] @ line > 0.5
+    assert (guess == data.y_test).mean() < 0.95
+
+
+def test_spirals_share_the_points_evenly_and_wind_as_often_as_told():
+    data = spirals(samples=4000, classes=3, noise=0.0, turns=1.5)
+    counts = np.bincount(np.concatenate([data.y_train, data.y_test]))
+    np.testing.assert_array_equal(counts, [1334, 1333, 1333])
+    radius, angle = np.hypot(*data.x_train.T), np.arctan2(*data.x_train.T)
+    first = data.y_train == 0
+    winding = np.unwrap(angle[first][np.argsort(radius[first])])
+    assert abs(winding[-1] - winding[0]) == pytest.approx(2 * np.pi * 1.5 * 0.9, rel=0.05)
+
+
+@pytest.mark.parametrize("condition", [1.0, 10.0, 1e3, 1e6])
+@pytest.mark.parametrize("features", [2, 10])
+def test_the_regression_has_its_condition_number(condition, features):
+    data = ill_conditioned_regression(condition=condition, features=features)
+    hessian = data.x_train.T @ data.x_train / len(data.x_train)
+    values = np.linalg.eigvalsh(hessian)
+    np.testing.assert_allclose(values[-1] / values[0], condition, rtol=1e-8)
+    np.testing.assert_allclose(np.diag(hessian), 1, rtol=1e-12)
+    steps = np.full(features - 1, np.log(condition) / (features - 1))
+    np.testing.assert_allclose(np.diff(np.log(values)), steps, atol=1e-8)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_the_regression_is_linear_but_for_its_noise(noise):
+    data = ill_conditioned_regression(condition=10.0, noise=noise, samples=5000)
+    weights = np.linalg.lstsq(data.x_train, data.y_train)[0]
+    residual = np.mean((data.x_test @ weights - data.y_test) ** 2)
+    np.testing.assert_allclose(residual, noise**2 / (1 + noise**2), rtol=0.15, atol=1e-20)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: two_moons(samples=3), ValueError, "two_moons: samples must be at least 4, got 3"),
+        (lambda: two_moons(noise=-1.0), ValueError, "two_moons: noise must lie in"),
+        (lambda: spirals(classes=1), ValueError, "spirals: classes must be at least 2, got 1"),
+        (lambda: spirals(samples=3), ValueError, "spirals: samples must be at least 4, got 3"),
+        (lambda: spirals(turns=0.0), ValueError, "spirals: turns must lie in"),
+        (lambda: spirals(noise="x"), TypeError, "spirals: noise must be one number"),
+        (lambda: ill_conditioned_regression(features=1), ValueError, "features must be at least 2"),
+        (lambda: ill_conditioned_regression(condition=0.5), ValueError, "condition must lie in"),
+        (
+            lambda: ill_conditioned_regression(samples=12),
+            ValueError,
+            "training part has 10 samples for 10 features",
+        ),
+        (lambda: sets.diabetes(test_share=1.0), ValueError, "diabetes: test_share must lie in"),
+    ],
+)
+def test_bad_numbers_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 2.0])

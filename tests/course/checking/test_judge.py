@@ -174,7 +174,8 @@ def test_keyboard_interrupt_stops_the_check():
 
 def test_the_untouched_answer():
     verdict = judge(MOMENTUM, whole("raise NotImplementedError"), SEED)
-    assert (verdict.status, verdict.points, verdict.failure) == ("not_attempted", 0, None)
+    assert (verdict.status, verdict.points) == ("not_attempted", 0)
+    assert verdict.failure.text.startswith("raise NotImplementedError() is still reached")
 
 
 def test_a_foreign_library():
@@ -467,7 +468,24 @@ def test_a_known_mistake_that_also_changes_its_inputs_or_widens_is_named():
     )
     verdict = judge(MOMENTUM, function, SEED)
     assert verdict.mistake.name == "uphill"
-    assert len(verdict.notes) == 2
+    assert [note[:26] for note in verdict.notes] == ["It changes what it is give"]
+    assert [part.judged for part in verdict.parts] == [True] * 4 + [False] * 2
+
+
+def test_a_note_about_float32_needs_right_values():
+    right = (
+        'u = np.zeros(theta.shape) if state is None else state["u"]\n    u = momentum * u - lr * '
+    )
+    ends = 'grad\n    return theta + u, {"u": u}'
+    assert "Float32" in " ".join(judge(MOMENTUM, whole(right + ends), SEED).notes)
+    assert judge(MOMENTUM, whole(right + "2 * " + ends), SEED).notes == ()
+
+
+def test_a_warning_is_told_beside_the_case_that_raised_it():
+    later = 'if state: np.sqrt(-1.0 * np.ones(1))\n    return theta, {"u": theta}'
+    first = 'np.sqrt(-1.0 * np.ones(1))\n    return theta, {"u": theta}'
+    assert judge(MOMENTUM, whole(later), SEED).notes == ()
+    assert "invalid value" in judge(MOMENTUM, whole(first), SEED).notes[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 99])

@@ -95,7 +95,7 @@ def spoiled(**failure):
     return Verdict(
         EVIL,
         "wrong_value",
-        (PartResult("p", EVIL, 1, earned=False),),
+        (PartResult("p", EVIL, 1, earned=False, judged=True),),
         Failure(**{"kind": "wrong_value", "case": EVIL, "what": EVIL, "text": EVIL} | failure),
         NamedMistake(EVIL, EVIL),
         (EVIL,),
@@ -151,9 +151,16 @@ def test_colours_are_legible_on_a_light_and_a_dark_page(status):
 
 
 def test_points_are_short_numbers():
-    parts = (PartResult("p", "part", 1.0, earned=True), PartResult("q", "quarter", 0.25, False))
+    parts = (
+        PartResult("p", "part", 1.0, earned=True, judged=True),
+        PartResult("q", "quarter", 0.25, earned=False, judged=True),
+        PartResult("l", "last", 0.5, earned=False, judged=False),
+    )
     text = as_text(Verdict("rule", "partly_right", parts).as_dict())
-    assert text == ("◐ rule: Partly right (1 of 1.25 points)\n  [x] 1  part\n  [ ] 0.25  quarter")
+    assert text == (
+        "◐ rule: Partly right (1 of 1.75 points)\n  [x] 1  part\n  [ ] 0.25  quarter\n"
+        "  [-] 0.5  last (judged once a value is right)"
+    )
 
 
 def test_long_values_stay_aligned_in_text():

@@ -5,9 +5,11 @@ import json
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from nbformat.v4 import new_code_cell, new_output
+from nbgrader.utils import determine_grade
 from traitlets.config import Config
 
-from course.checking import MIME, NothingEarned, Verdict, judge
+from course.checking import MIME, Verdict, judge
 from course.checking.verdict import PartResult
 from course.exercises import GRADING_SEED, find_exercise
 from student import answer
@@ -52,21 +54,17 @@ def test_a_verdict_is_strict_json(source, points):
 
 
 @pytest.mark.parametrize(("source", "points"), ANSWERS.values(), ids=ANSWERS)
-def test_a_graded_cell_ends_in_its_points_or_in_an_error(source, points, capsys):
+def test_a_graded_cell_ends_in_its_points(source, points, capsys):
     verdict = judge(MOMENTUM, answer(source), 0)
-    if points:
-        assert verdict.award() == points
-    else:
-        with pytest.raises(NothingEarned, match="momentum: no points yet"):
-            verdict.award()
+    assert verdict.award() == points
     assert capsys.readouterr().out.strip() == str(verdict).strip()
 
 
 def test_points_are_added_from_the_parts():
     parts = (
-        PartResult("a", "first", 0.5, earned=True),
-        PartResult("b", "second", 2, earned=False),
-        PartResult("c", "third", 1.5, earned=True),
+        PartResult("a", "first", 0.5, earned=True, judged=True),
+        PartResult("b", "second", 2, earned=False, judged=True),
+        PartResult("c", "third", 1.5, earned=True, judged=True),
     )
     verdict = Verdict("rule", "partly_right", parts)
     assert (verdict.points, verdict.max_points) == (2, 4)
@@ -85,12 +83,31 @@ def test_in_ipython_a_verdict_shows_itself_in_three_forms(shell):
     assert output.data[MIME] == verdict.as_dict()
 
 
-def test_in_ipython_nothing_earned_ends_the_cell_in_one_line(shell):
+def test_in_ipython_nothing_earned_is_a_bare_0_and_the_cells_after_it_run(shell):
     with capture_output() as captured:
         result = shell.run_cell(f"{HEAD}    return None\ncheck(momentum).award()")
-    assert isinstance(result.error_in_exec, NothingEarned)
+    assert result.success
+    assert (type(result.result), result.result) == (float, 0.0)
     assert captured.outputs[0].data[MIME]["status"] == "wrong_type"
-    assert captured.stdout.strip() == "momentum: no points yet. The verdict above says why."
+
+
+@pytest.mark.parametrize(("source", "points"), ANSWERS.values(), ids=ANSWERS)
+def test_stock_nbgrader_reads_the_same_points(source, points):
+    award = judge(MOMENTUM, answer(source), 0).award()
+    told = {"grade": True, "solution": False, "points": 5, "grade_id": "a", "schema_version": 3}
+    result = new_output("execute_result", data={"text/plain": repr(award)})
+    cell = new_code_cell("", outputs=[result], metadata={"nbgrader": told})
+    assert determine_grade(cell) == (points, 5)
+
+
+def test_in_ipython_an_interrupt_shows_only_the_students_line(shell):
+    loop = "    while True:\n        raise KeyboardInterrupt"
+    with capture_output() as captured:
+        result = shell.run_cell(f"{HEAD}{loop}\ncheck(momentum)")
+    assert isinstance(result.error_in_exec, KeyboardInterrupt)
+    assert captured.stdout.startswith("Stopped while your function ran.")
+    assert "line 3, in momentum" in captured.stdout
+    assert "judge" not in captured.stdout
 
 
 def test_in_ipython_a_crash_shows_the_cells_line(shell):
@@ -111,7 +128,7 @@ def test_a_grading_run_in_ipython_shows_no_numbers(shell, monkeypatch):
     monkeypatch.setenv(GRADING_SEED, "12345")
     with capture_output() as captured:
         result = shell.run_cell(f"{HEAD}    return 2 * theta, None\ncheck(momentum).award()")
-    assert isinstance(result.error_in_exec, NothingEarned)
+    assert result.result == 0.0
     failure = captured.outputs[0].data[MIME]["failure"]
     assert (failure["inputs"], failure["expected"], failure["got"]) == ({}, "", "")
     assert "expected" not in captured.outputs[0].data["text/plain"]

@@ -84,7 +84,7 @@ OTHER_NAMES = {
 @pytest.mark.parametrize("source", OTHER_NAMES.values(), ids=OTHER_NAMES)
 def test_an_answer_under_another_name_is_checked_when_the_exercise_is_said(source):
     mine = run_cell(source)["mine"]
-    said = r"no exercise is called .* say which: check\(function, 'adam'\)\."
+    said = r"no exercise is called .* say which exercise it answers: check\(function, 'adam'\)\."
     with pytest.raises(LookupError, match=said):
         check(mine)
     verdict = check(mine, exercise="momentum")
