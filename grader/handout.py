@@ -15,7 +15,7 @@ from course.checking import Unit
 from grader.class_folder import ClassFolder, require_content
 from grader.errors import GraderError
 
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.py", "*.pyc")
+_LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "*.pyc", "conftest.py")
 
 
 def build_handout(klass: ClassFolder, units: list[Unit]) -> Path:
@@ -32,8 +32,10 @@ def build_handout(klass: ClassFolder, units: list[Unit]) -> Path:
         handout = Path(scratch) / "handout"
         for unit in units:
             lesson, assignment = Path(unit.lesson), klass.release(unit)
+            # The text that the lesson is built from stays; its experiments are for students too.
+            left_out = shutil.ignore_patterns(*_LEFT_OUT, f"{unit.slug}.py")
             shutil.copytree(
-                content / lesson.parent, handout / lesson.parent, ignore=_LEFT_OUT, symlinks=False
+                content / lesson.parent, handout / lesson.parent, ignore=left_out, symlinks=False
             )
             place = handout / "assignments" / unit.key / assignment.name
             place.parent.mkdir(parents=True)

@@ -53,7 +53,7 @@ def log_slider(label: str, value: float, low: float, high: float) -> widgets.Wid
         max=np.log10(high),
         step=0.05,
         description=label,
-        readout_format=".2g",
+        readout_format=".3g",
         **_LABELLED,
     )
 

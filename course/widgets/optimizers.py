@@ -174,12 +174,12 @@ def race() -> LiveFigure:
 @mpl.rc_context(STYLE)
 def terminal_velocity() -> LiveFigure:
     """The velocity of momentum under a constant gradient, against what the formula predicts."""
-    steps = 100
+    steps = 300
     figure, (speed_axes, share_axes) = canvas(9.4, 3.5, (1.0, 1.0))
     times = np.arange(1, steps + 1)
-    (speed,) = speed_axes.plot([], [], color=COLORS[0], marker="o", markersize=3)
+    (speed,) = speed_axes.plot([], [], color=COLORS[0], linewidth=3)
     (limit,) = speed_axes.plot([], [], color=COLORS[1], linestyle="--")
-    (share,) = share_axes.plot([], [], color=COLORS[0], marker="o", markersize=3)
+    (share,) = share_axes.plot([], [], color=COLORS[0], linewidth=3)
     (law,) = share_axes.plot([], [], color=COLORS[1], linestyle="--")
     speed_axes.set(
         xlim=(0, steps),
@@ -205,7 +205,7 @@ def terminal_velocity() -> LiveFigure:
         when = f"90 % reached at step {near[0] + 1}" if near.size else "90 % not reached yet"
         return (
             f"g = 1. After {steps} steps u = −{speeds[-1]:.4g}; −γ g/(1 − α) = −{terminal:.4g}; "
-            f"{when}. Plain steps would be {1 / (1 - momentum):.3g} times shorter."
+            f"{when}. A plain step is γ g = {lr:.3g}."
         )
 
     return LiveFigure(
@@ -322,7 +322,10 @@ def noisy_gradients() -> LiveFigure:
             return text + "."
         predicted = stationary_loss(noise, lr, taken.get("momentum", 0.0))
         floor.set_data([0, steps], [predicted, predicted])
-        return text + f"; the formula predicts {predicted:.3g} in the long run."
+        text += f"; the formula predicts {predicted:.3g} in the long run."
+        # The start is forgotten like exp(-2γt/(1 - α)): 200 steps of it may still be the way there.
+        on_the_way = 2 * lr / (1 - taken.get("momentum", 0.0)) * (steps - 200) < 5
+        return text + (" The walk has not arrived yet." if on_the_way else "")
 
     return LiveFigure(
         "noisy gradients",
@@ -383,6 +386,8 @@ def _read_out(surface: Surface, points: Array, diverged: bool, step: int) -> str
         return f"Diverged after {len(points)} steps: the rate is too large here."
     height = float(surface.value(*points[-1])) - surface.lowest
     distance = surface.distance(points[-1])
+    if height < 1e-100:
+        return f"After {len(points) - 1} steps: exactly at the minimum."
     return (
         f"After {len(points) - 1} steps: loss {height:.3g} above the minimum, "
         f"{distance:.3g} away from it."

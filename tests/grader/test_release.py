@@ -83,7 +83,8 @@ def test_the_handout_holds_what_a_student_needs_and_nothing_else(klass, unit):
         f"handout/assignments/{unit.key}/{assignment}",
     }
     assert expected <= set(names)
-    assert not [name for name in names if "solution" in name or name.endswith(".py")]
+    texts = [name for name in names if "solution" in name or name.endswith(".py")]
+    assert texts == [f"handout/lessons/{unit.key}/experiments.py"]
     requirements = (klass.root / "handout/requirements.txt").read_text()
     assert requirements.strip() == f"./{wheel.removeprefix('handout/')}[lab]"
     packed = zipfile.ZipFile(klass.root / wheel).namelist()
