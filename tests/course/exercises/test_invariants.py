@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from course.checking import answer_text, judge
-from course.checking.judge import draw_cases, play, reference_runs
+from course.checking.judge import draw_cases, matching_mistakes, play, reference_runs
 from course.checking.verdict import NamedMistake
 from course.exercises import PUBLIC_SEED, units
 from student import run_cell
@@ -235,8 +235,13 @@ def test_a_mistake_fails_and_is_named_as_itself(exercise, mistake):
     """A verdict names a mistake only where exactly one matches."""
     function = handed_in(mistake.variant, exercise.name)
     for seed in SEEDS:
+        runs = [play(exercise, function, case) for case in draw_cases(exercise, seed)]
+        matching = [exercise.mistakes[i].name for i in matching_mistakes(exercise, seed, runs)]
+        assert matching == [mistake.name], (
+            f"seed {seed}: {mistake.name!r} behaves like {matching}. "
+            "Add a case that tells them apart, or drop one."
+        )
         verdict = judge(exercise, function, seed)
-        assert verdict.mistake is not None, f"seed {seed}: {verdict}"
         assert verdict.mistake == NamedMistake(mistake.name, mistake.sentence)
         assert verdict.points < exercise.points
         assert verdict.status in ("wrong_value", "wrong_type", "partly_right")
