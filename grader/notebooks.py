@@ -267,6 +267,12 @@ def _check_marks(cell: Authored) -> None:
                 f"mark the part that students write with {BEGIN} and {END}; it has "
                 f"{', '.join(marks) if marks else 'neither'}"
             )
+        left = [line for line in cell.source.rpartition(END)[2].splitlines() if line.strip()]
+        if cell.role == "answer" and left:
+            raise cell.error(
+                f"what stands after {END} goes to students: {left[0].strip()!r}; "
+                "move the mark below it"
+            )
     elif re.search(r"\bSOLUTION\b", cell.source):
         raise cell.error(f"a {cell.role} cell cannot hold a solution; give it the role answer")
 

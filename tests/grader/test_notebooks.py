@@ -79,6 +79,10 @@ def test_an_exercise_can_be_named_apart_from_the_cell(tmp_path):
         ('# %% [markdown] grade_id="a" role="answer"\n# x', "answer is for code cells; this"),
         (ANSWER.replace("BEGIN", "BEGINN"), "it has END SOLUTION"),
         (ANSWER.replace("END SOLUTION", "END"), "it has BEGIN SOLUTION"),
+        (
+            ANSWER.replace("    ### END SOLUTION", "    ### END SOLUTION\n    return secret"),
+            "what stands after END SOLUTION goes to students: 'return secret'",
+        ),
         (ANSWER.replace("BEGIN", "END"), "it has END SOLUTION, END SOLUTION"),
         ('# %% grade_id="a" role="answer"\nx = 1', "it has neither"),
         (ANSWER.replace("answer", "readonly"), "cannot hold a solution"),
