@@ -1,17 +1,20 @@
 """Calling a student's function: guarded copies in, plain copies out, its own traceback on a crash.
 
-Everything that judges an answer meets it only through `Guarded`. The grading engine may put a
-proxy to another process in the place of the function; nothing else changes.
+Everything that judges an answer meets it only through `Guarded`. The grading engine puts a proxy
+to another process in the place of the function; there `guarded_call` does the same work.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,15 @@ class Stopped(KeyboardInterrupt):
         return [f"Stopped while your function ran. Is there a loop that never ends?\n{self}"]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a call gave: its result as plain values, what it changed of its arguments, warnings."""
+
+    result: Any
+    changed: frozenset[str]
+    warned: tuple[str, ...]
+
+
 class Guarded:
     """A student's function, called on copies and heard out with care.
 
@@ -46,38 +58,56 @@ class Guarded:
     """
 
     def __init__(self, function: Callable[..., Any], names: tuple[str, ...]) -> None:
-        self._function = function
+        here = functools.partial(guarded_call, function)
+        self._call = getattr(function, "guarded_call", here)
         self._names = names
         self.changed: set[str] = set()
         self.warned: list[str] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function and return its result as plain values.
+        """Call the function and return its result as plain values; errors as `guarded_call`."""
+        answer = self._call(self._names, args, kwargs)
+        self.warned += [text for text in answer.warned if text not in self.warned]
+        self.changed |= answer.changed
+        return answer.result
 
-        Raises:
-            NotAttempted: it raised NotImplementedError.
-            Crashed: it raised anything else.
-            WrongKind: the result is not made of plain values.
-            Stopped: the kernel was interrupted.
-        """
-        given = dict(zip(self._names, args, strict=False)) | kwargs
-        handed = {key: _copy(value) for key, value in given.items()}
-        positional = [handed[name] for name in self._names[: len(args)]]
-        named = {key: handed[key] for key in kwargs}
-        with _untouched_surroundings() as warned:
-            try:
-                result = self._function(*positional, **named)
-                texts = [_readable(str(warning.message)) for warning in warned]
-            except NotImplementedError:
-                raise NotAttempted from None
-            except KeyboardInterrupt as stop:
-                raise Stopped(own_traceback(stop)) from None
-            except BaseException as error:  # SystemExit too: a student's quit() is a crash
-                raise Crashed(own_traceback(error)) from None
-        self.warned += [text for text in dict.fromkeys(texts) if text not in self.warned]
-        result = plain(result)
-        self.changed |= {key for key, value in given.items() if _changed(value, handed[key])}
-        return result
+
+def guarded_call(
+    function: Callable[..., Any],
+    names: tuple[str, ...],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Answer:
+    """Call a function on copies of its arguments.
+
+    Args:
+        function: what a student wrote.
+        names: what the exercise calls the arguments, in their order.
+        args: the arguments by place.
+        kwargs: the arguments by name.
+
+    Raises:
+        NotAttempted: it raised NotImplementedError.
+        Crashed: it raised anything else.
+        WrongKind: the result is not made of plain values.
+        Stopped: the kernel was interrupted.
+    """
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
+    handed = {key: _copy(value) for key, value in given.items()}
+    positional = [handed[name] for name in names[: len(args)]]
+    named = {key: handed[key] for key in kwargs}
+    with _untouched_surroundings() as warned:
+        try:
+            result = function(*positional, **named)
+            texts = [_readable(str(warning.message)) for warning in warned]
+        except NotImplementedError:
+            raise NotAttempted from None
+        except KeyboardInterrupt as stop:
+            raise Stopped(own_traceback(stop)) from None
+        except BaseException as error:  # SystemExit too: a student's quit() is a crash
+            raise Crashed(own_traceback(error)) from None
+    changed = {key for key, value in given.items() if _changed(value, handed[key])}
+    return Answer(plain(result), frozenset(changed), tuple(dict.fromkeys(texts)))
 
 
 def own_traceback(error: BaseException) -> str:
@@ -140,10 +170,14 @@ def _readable(text: str) -> str:
 def _copy(value: Any) -> Any:
     if isinstance(value, types.FunctionType):
         return value
+    if type(value) is np.random.Generator:
+        return copy.deepcopy(value)
     return plain(value)
 
 
 def _changed(before: Any, after: Any) -> bool:
+    if type(before) is np.random.Generator:  # to draw from it is what it is given for
+        return False
     try:
         return not _same(before, _copy(after))
     except WrongKind:

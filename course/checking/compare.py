@@ -82,11 +82,11 @@ def describe(value: Any) -> str:
     return f"an object of type {module}{kind.__qualname__}"
 
 
-def difference(expected: Any, got: Any, ulps: int) -> Difference | None:
+def difference(expected: Any, got: Any, ulps: int, scale: float = 0.0) -> Difference | None:
     """Return how far a value is from the expected numbers, or None where rounding explains it.
 
     The tolerance is ``ulps`` units in the last place of the expected dtype, at the size of the
-    largest expected entry. Shapes are compared first, so that broadcasting cannot hide them.
+    largest expected entry, and of ``scale`` at least. Shapes are compared first, so that broadcasting cannot hide them.
 
     Raises:
         WrongKind: ``got`` is no number or array, or has another shape.
@@ -103,7 +103,7 @@ def difference(expected: Any, got: Any, ulps: int) -> Difference | None:
     expected, epsilon = expected.astype(np.float64), 0 if exact else np.finfo(expected.dtype).eps
     got = got.astype(np.float64)
     finite = np.isfinite(expected)
-    scale = np.max(np.abs(expected[finite]), initial=0.0)
+    scale = np.max(np.abs(expected[finite]), initial=scale)
     tolerance = float(ulps * epsilon * scale)
     with np.errstate(invalid="ignore", over="ignore"):
         same = (expected == got) | (np.isnan(expected) & np.isnan(got))

@@ -67,6 +67,7 @@ class Exercise:
         honest: right answers in several styles; all must earn all points.
         run: plays one case against a function and yields what it sees.
         ulps: by how many units in the last place of the input's dtype honest code may differ.
+        scale: the least size that results are measured by, where right ones may cancel to 0.
         libraries: what an answer may import besides Python's standard library.
     """
 
@@ -78,6 +79,7 @@ class Exercise:
     honest: tuple[Callable[..., Any], ...]
     run: Callable[[Callable[..., Any], Mapping[str, Any]], Observations] = one_call
     ulps: int = 1000
+    scale: float = 0.0
     libraries: tuple[str, ...] = ("numpy",)
 
     @property

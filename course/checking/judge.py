@@ -114,7 +114,7 @@ def find_failure(
             return failure(kind, what, _ending(run.fault))
         got = run.seen[index][1]
         try:
-            wrong = difference(expected, got, exercise.ulps)
+            wrong = difference(expected, got, exercise.ulps, exercise.scale)
         except WrongKind as error:
             return failure("wrong_type", what, str(error), expected, got)
         if wrong:
@@ -223,6 +223,8 @@ def _written(value: Any, digits: int) -> str:
         return "{" + ", ".join(entries) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_written(item, digits) for item in value) + "]"
+    if isinstance(value, np.random.Generator):
+        return "a numpy.random.Generator"
     return getattr(value, "__name__", None) or repr(value)
 
 
@@ -237,7 +239,7 @@ def _alike(exercise: Exercise, wrong: Run, run: Run) -> bool:
         return False
     try:
         return not any(
-            difference(theirs, mine, exercise.ulps)
+            difference(theirs, mine, exercise.ulps, exercise.scale)
             for (_, theirs), (_, mine) in zip(wrong.seen, run.seen, strict=True)
         )
     except WrongKind:

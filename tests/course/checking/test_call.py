@@ -39,6 +39,15 @@ def test_a_function_may_be_an_argument():
     assert not call.changed
 
 
+def test_a_generator_is_copied_and_free_to_be_drawn_from():
+    rng = np.random.default_rng(3)
+    call = guarded("def f(theta):\n    return theta.normal(size=2)")
+    first, again = call(rng), call(rng)
+    np.testing.assert_array_equal(first, np.random.default_rng(3).normal(size=2))
+    np.testing.assert_array_equal(first, again)
+    assert not call.changed
+
+
 CHANGES = {
     "an entry": ("theta[0] = 5", {"theta"}),
     "all of them": ("theta += 1; grad *= 2", {"theta", "grad"}),

@@ -203,6 +203,13 @@ def test_the_largest_deviation_is_found(expected, got, error, place):
     assert wrong.error == pytest.approx(error)
 
 
+def test_a_result_that_cancels_to_zero_is_measured_by_the_scale():
+    rounding = 0.9 * ULPS * np.finfo(np.float64).eps
+    assert difference(np.zeros(1), np.array([rounding]), ULPS, scale=1.0) is None
+    assert difference(np.zeros(1), np.array([rounding]), ULPS, scale=0.5)
+    assert difference(np.array([8.0]), np.array([8.0 + 8 * rounding]), ULPS, scale=1.0) is None
+
+
 @pytest.mark.parametrize("got", [[1.0], (1.0,), "1.0", None, {}, AgreesWithAll(), Posing()])
 def test_only_numbers_and_arrays_are_compared(got):
     with pytest.raises(WrongKind, match=re.escape("expected an array of shape (1,)")):
