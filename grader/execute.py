@@ -1,40 +1,31 @@
-"""Running a rebuilt submission: every cell gets its chance, none can hold up the rest for long.
+"""Running a rebuilt submission: every cell gets its chance, every answer is judged from outside.
 
-This runs student code in an ordinary kernel. The sealed engine will take its place behind
-`run_notebook`; nothing else knows how a submission is run.
+The cells run in a sandboxed process, one after the other. A cell that only checks an answer,
+``check(adam).award()``, is not run there: the answer is judged here, by calling it from outside.
+When the process ends, another one takes its place, runs the cells before again and goes on behind
+the cell that ended it.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+import ast
+import atexit
+import contextlib
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
-import matplotlib
-from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from course.exercises import GRADING_SEED
-from grader.kernel import QUIET_START, TimeLimit, started_kernel
+from course.checking import Exercise, Verdict, judge, no_points
+from course.exercises import find_exercise
+from grader.outputs import read_outputs
 from grader.problems import Problem
+from grader.sealed import Gone, Limits, Mode, Sandbox, Session
 
-GRACE = 3.0
-"""Seconds between the interrupt of a cell and the end of its kernel."""
-
-OUTPUT_LIMIT = 100_000
-"""Characters of output that are kept of a cell."""
-
-DISPLAY_LIMIT = 200
-"""Displays that are kept of a cell."""
-
-_FILE_FRAME = re.compile(r"(\s|\x1b\[[0-9;]*m)*File ")
-_PASSED_ON = ("LANG", "LC_ALL", "TZ")
+MEGABYTE = 2**20
 
 
 @dataclass(frozen=True)
@@ -43,109 +34,244 @@ class Settings:
 
     Attributes:
         seed: from which checks draw the cases that students do not see.
-        cell_timeout: the seconds that one cell may run.
+        cell_timeout: the seconds that one cell may run, or one answer in all its cases.
+        submission_timeout: the seconds that all cells of a submission may take together.
+        memory: the megabytes that a submission's process may use.
+        disk: the megabytes that it may write.
+        sandbox: "require", "best" or "off"; it changes no grade.
     """
 
     seed: int
     cell_timeout: float
+    submission_timeout: float = 600.0
+    memory: int = 1024
+    disk: int = 64
+    sandbox: Mode = field(default="require", repr=False)
 
 
-def run_notebook(notebook: NotebookNode, settings: Settings) -> list[Problem]:
+@dataclass
+class Execution:
+    """What a run found.
+
+    Attributes:
+        problems: what was not in order.
+        verdicts: by the ``grade_id`` of each test cell that was judged from outside.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+def run_notebook(
+    notebook: NotebookNode, settings: Settings, only: Collection[str] = ()
+) -> Execution:
     """Run the code cells in order and store their outputs in the notebook.
 
-    A cell that fails or takes too long is left behind; when the process dies, the cells after
-    it are marked as not run, and all outputs so far are kept.
+    Args:
+        notebook: the rebuilt submission.
+        settings: the seed and the limits.
+        only: the exercises to judge; all of them if none is named.
     """
-    cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    problems: list[Problem] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder,
-        started_kernel(
-            notebook,
-            Path(folder),
-            _environment(folder, settings.seed),
-            client_class=_LimitedClient,
-            allow_errors=True,
-            timeout=None,
-            iopub_timeout=max(1, int(settings.cell_timeout)),
-        ) as client,
-    ):
-        for number, (index, cell) in enumerate(cells, start=1):
-            limit = TimeLimit(client, settings.cell_timeout, GRACE)
-            try:
-                with limit:
-                    client.execute_cell(cell, index, execution_count=number)
-                _keep_own_frames(cell)
-            except DeadKernelError:
-                problems.append(_end(cell, limit, settings))
-                for _, later in cells[number:]:
-                    _add_error(later, "NotRun", "the program had ended in an earlier cell")
-                break
-            if limit.reached:
-                problems.append(_stop(cell, settings))
-    return problems
-
-
-class _LimitedClient(NotebookClient):
-    """Keeps a bounded part of what a cell outputs, so that endless printing fills no memory."""
-
-    def output(
-        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
-    ) -> NotebookNode | None:
-        """Add an output, unless the cell has printed or shown enough; a result always counts."""
-        if msg["msg_type"] == "stream":
-            room = OUTPUT_LIMIT - sum(len(o.text) for o in outs if o.output_type == "stream")
-            text = msg["content"]["text"]
-            if len(text) > room > 0:
-                msg["content"]["text"] = f"{text[:room]}\n[the rest of the output was cut]\n"
-            if room <= 0:
-                return None
-        elif msg["msg_type"] == "display_data" and len(outs) >= DISPLAY_LIMIT:
-            return None
-        return super().output(outs, msg, display_id, cell_index)
-
-
-def _environment(folder: str, seed: int) -> dict[str, str]:
-    """Return the kernel's environment: nothing of the instructor's but the language."""
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return passed_on | {
-        **QUIET_START,
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": folder,
-        "TMPDIR": folder,
-        # The list of fonts takes seconds to make: it is shared.
-        "MPLCONFIGDIR": matplotlib.get_configdir(),
-        GRADING_SEED: str(seed),
+    asked = {
+        cell.id: exercise
+        for cell in notebook.cells
+        if (exercise := checked_exercise(cell)) and (not only or exercise.name in only)
     }
+    found = Execution()
+    groups = sorted({e.libraries for e in asked.values()}, key=len, reverse=True) or [("numpy",)]
+    together = tuple(sorted({name for group in groups for name in group}))
+    if set(groups[0]) != set(together):
+        groups.insert(0, together)
+    for group in groups:
+        # An answer may use only its own exercise's libraries: it runs where the others are absent.
+        own = {name: e for name, e in asked.items() if set(e.libraries) == set(group)}
+        run = _Run(notebook, settings, found, own, shows=group == groups[0])
+        run.run(_sandbox(group, settings))
+    return found
 
 
-def _keep_own_frames(cell: NotebookNode) -> None:
-    """Cut tracebacks to the student's own cells: the rest is the inside of libraries and checks."""
-    for output in cell.outputs:
-        if output.output_type == "error":
-            output.traceback = [f for f in output.traceback if not _FILE_FRAME.match(f)]
+def checked_exercise(cell: NotebookNode) -> Exercise | None:
+    """Return the exercise that a graded cell checks and does nothing else, or None."""
+    if cell.cell_type != "code" or not cell.metadata.get("nbgrader", {}).get("grade"):
+        return None
+    names = _checked_names(cell.source)
+    if names is None:
+        return None
+    with contextlib.suppress(LookupError):
+        return find_exercise(names[-1])
+    return None
 
 
-def _stop(cell: NotebookNode, settings: Settings) -> Problem:
-    text = f"this cell was stopped after {settings.cell_timeout:g} s; is there an endless loop?"
-    _add_error(cell, "Stopped", text)
-    return Problem(f"The cell {_title(cell)} was stopped after {settings.cell_timeout:g} s.")
+def _checked_names(source: str) -> list[str] | None:
+    """Return FUNCTION, and EXERCISE if given, in ``check(FUNCTION, "EXERCISE").award()``."""
+    with contextlib.suppress(SyntaxError):
+        match ast.parse(source).body:
+            case [
+                ast.Expr(
+                    ast.Call(
+                        ast.Attribute(ast.Call(ast.Name("check"), [function, *rest], []), "award"),
+                        [],
+                        [],
+                    )
+                )
+            ]:
+                match function, rest:
+                    case ast.Name(name), []:
+                        return [name]
+                    case ast.Name(name), [ast.Constant(str(exercise))]:
+                        return [name, exercise]
+    return None
 
 
-def _end(cell: NotebookNode, limit: TimeLimit, settings: Settings) -> Problem:
-    why = (
-        f"could not be stopped after {settings.cell_timeout:g} s"
-        if limit.reached
-        else "ended the whole program"
-    )
-    _add_error(cell, "ProgramEnded", f"this cell {why}; the cells after it were not run")
-    return Problem(f"The cell {_title(cell)} {why}; the cells after it were not run.")
+class _Run:
+    """One way through a notebook's cells, in as many processes as it takes."""
+
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        settings: Settings,
+        found: Execution,
+        asked: dict[str, Exercise],
+        *,
+        shows: bool,
+    ) -> None:
+        self._cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        self._settings = settings
+        self._found = found
+        self._asked = asked
+        self._shows = shows
+        self._effects: list[str] = []
+        self._until = time.monotonic() + settings.submission_timeout
+
+    def run(self, sandbox: Sandbox) -> None:
+        """Run all cells; each ends or is left behind, so this comes to an end."""
+        position = 0
+        while position < len(self._cells):
+            with sandbox.session() as session, contextlib.suppress(Gone):
+                self._again(session)
+                while position < len(self._cells):
+                    position += 1
+                    self._step(session, self._cells[position - 1], position)
+
+    def _again(self, session: Session) -> None:
+        """Run the cells before once more, for what they define."""
+        for source in tuple(self._effects):
+            try:
+                session.run(source, self._seconds())
+            except Gone:
+                self._effects.remove(source)
+                raise
+
+    def _step(self, session: Session, cell: NotebookNode, number: int) -> None:
+        if self._shows:
+            cell.execution_count = number
+        if cell.id in self._asked:
+            self._judge(session, cell)
+        elif checked_exercise(cell):
+            return  # it is judged in another run, or was before
+        elif self._is_late():
+            self._show(cell, [_error("NotRun", "the submission had used up its time")])
+        else:
+            self._execute(session, cell)
+
+    def _execute(self, session: Session, cell: NotebookNode) -> None:
+        try:
+            outputs = session.run(cell.source, self._seconds())
+        except Gone as gone:
+            text = f"this cell {gone}"
+            self._show(cell, [_error("ProgramEnded", f"{text}; the cells after it ran without it")])
+            self._problem(f"The cell {title(cell)} {gone}; the cells after it ran without it.")
+            raise
+        self._effects.append(cell.source)
+        self._show(cell, read_outputs(outputs))
+
+    def _judge(self, session: Session, cell: NotebookNode) -> None:
+        exercise = self._asked[cell.id]
+        names = _checked_names(cell.source) or [exercise.name]
+        try:
+            verdict = self._verdict(session, exercise, names[0])
+        except Gone as gone:
+            verdict = no_points(exercise, "crashed", f"the program {gone}")
+        self._found.verdicts[cell.metadata.nbgrader.grade_id] = verdict
+        cell.execution_count = self._cells.index(cell) + 1
+        cell.outputs = [
+            new_output("display_data", data=verdict._repr_mimebundle_()),
+            new_output(
+                "execute_result",
+                data={"text/plain": repr(float(verdict.points))},
+                execution_count=cell.execution_count,
+            ),
+        ]
+        if session.has_ended:
+            self._problem(
+                f"While {names[0]} was checked, the program {session.reason}; "
+                "the other exercises were checked without it."
+            )
+            raise Gone(session.reason)
+
+    def _verdict(self, session: Session, exercise: Exercise, name: str) -> Verdict:
+        if self._is_late():
+            return no_points(exercise, "crashed", "the submission had used up its time before")
+        try:
+            function = session.find(name, exercise.libraries)
+        except LookupError as error:
+            text = f"there is no function {name} to check, but {error}: see the cells above"
+            return no_points(exercise, "crashed", text)
+        function.allow(self._seconds(), self._safe_lines())
+        try:
+            return judge(exercise, function, self._settings.seed, reveal=False)
+        except Gone:
+            raise
+        except Exception as error:  # a check may stumble over an odd result; the others go on
+            self._problem(f"The check of {name} failed itself: {type(error).__name__}: {error}.")
+            return no_points(exercise, "crashed", "the check could not use what came back")
+
+    def _safe_lines(self) -> frozenset[str]:
+        """Return the lines that a traceback may show: those that the submission holds anyway."""
+        return frozenset(line.strip() for cell in self._cells for line in cell.source.splitlines())
+
+    def _seconds(self) -> float:
+        return max(0.1, min(self._settings.cell_timeout, self._until - time.monotonic()))
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._until
+
+    def _show(self, cell: NotebookNode, outputs: list[NotebookNode]) -> None:
+        if self._shows:
+            cell.outputs = outputs
+
+    def _problem(self, text: str) -> None:
+        problem = Problem(text)
+        if problem not in self._found.problems:
+            self._found.problems.append(problem)
 
 
-def _add_error(cell: NotebookNode, name: str, text: str) -> None:
-    line = f"{name}: {text}"
-    cell.outputs.append(new_output("error", ename=name, evalue=text, traceback=[line]))
-
-
-def _title(cell: NotebookNode) -> str:
+def title(cell: NotebookNode) -> str:
+    """Return the name by which people know a cell."""
     return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.id)
+
+
+def _error(name: str, text: str) -> Any:
+    return new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"])
+
+
+_KEPT_WARM = 3
+_sandboxes: dict[Any, Sandbox] = {}
+"""The warm sandboxes of this process; a submission's limits and libraries choose one."""
+
+
+def _sandbox(libraries: tuple[str, ...], settings: Settings) -> Sandbox:
+    limits = Limits(memory=settings.memory * MEGABYTE, disk=settings.disk * MEGABYTE)
+    key = libraries, limits, settings.sandbox
+    if key not in _sandboxes:
+        if len(_sandboxes) == _KEPT_WARM:
+            close_sandboxes()
+        _sandboxes[key] = Sandbox(settings.sandbox, libraries, limits)
+    return _sandboxes[key]
+
+
+@atexit.register
+def close_sandboxes() -> None:
+    """End the warm sandboxes of this process."""
+    while _sandboxes:
+        _sandboxes.popitem()[1].close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +11,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-from grader.execute import Settings, run_notebook
+from grader.clean import clean_notebook
+from grader.execute import Settings, checked_exercise, run_notebook
 from grader.files import as_bytes
 from grader.problems import Problem, Unreadable
 from grader.rebuild import rebuild
@@ -28,39 +31,67 @@ class Graded:
         scores: by the ``grade_id`` of each graded cell.
         verdicts: by the ``grade_id`` of each test cell that showed one, as plain data.
         problems: what was not in order.
+        seconds: how long it took.
     """
 
     notebook: bytes
     scores: dict[str, Score]
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
 
 
-def grade_submission(submission: bytes, release: bytes, settings: Settings) -> Graded:
+def grade_submission(
+    submission: bytes,
+    release: bytes,
+    settings: Settings,
+    only: Collection[str] = (),
+    earlier: bytes | None = None,
+) -> Graded:
     """Grade one submission.
 
     Args:
         submission: the notebook that was handed in.
         release: the notebook that students were given.
         settings: the seed and the limits.
+        only: the exercises to judge again; all of them if none is named.
+        earlier: the notebook graded before, from which the other exercises' verdicts are kept.
     """
+    start = time.perf_counter()
     released = read_notebook(release)
     try:
         notebook, problems = rebuild(submission, released)
     except Unreadable as error:
         return zero(release, f"The submission cannot be graded: {error}.")
-    problems += run_notebook(notebook, settings)
-    scores, verdicts = {}, {}
+    found = run_notebook(notebook, settings, only)
+    problems += found.problems
+    verdicts = {grade_id: verdict.as_dict() for grade_id, verdict in found.verdicts.items()}
+    if only and earlier:
+        verdicts |= _keep_verdicts(notebook, read_notebook(earlier), verdicts)
+    scores = {}
     cells = graded_cells(notebook)
     for grade_id, original in graded_cells(released).items():
         score = read_score(cells[grade_id], original)
         scores[grade_id] = score
         if score.note:
             problems.append(Problem(score.note))
-        verdict = read_verdict(cells[grade_id])
-        if verdict:
-            verdicts[grade_id] = verdict
-    return Graded(_finish(notebook, problems), scores, verdicts, tuple(problems))
+    seconds = time.perf_counter() - start
+    return Graded(_finish(notebook, problems), scores, verdicts, tuple(problems), seconds)
+
+
+def _keep_verdicts(
+    notebook: NotebookNode, earlier: NotebookNode, again: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Take over what an earlier grading found on the exercises that were not judged again."""
+    before = graded_cells(earlier)
+    kept = {}
+    for grade_id, cell in graded_cells(notebook).items():
+        if checked_exercise(cell) and grade_id in before and grade_id not in again:
+            cell.outputs = before[grade_id].outputs
+            verdict = read_verdict(cell)
+            if verdict:
+                kept[grade_id] = verdict
+    return kept
 
 
 def zero(release: bytes, reason: str) -> Graded:
@@ -91,10 +122,26 @@ def told_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
 
 
+def unsealed_cells(notebook: NotebookNode) -> list[str]:
+    """Return the graded cells whose points student code could forge: they run in its process."""
+    return [
+        grade_id
+        for grade_id, cell in graded_cells(notebook).items()
+        if cell.cell_type == "code"
+        and not cell.metadata.nbgrader.solution
+        and checked_exercise(cell) is None
+    ]
+
+
 def _finish(notebook: NotebookNode, problems: list[Problem]) -> bytes:
+    """Return the notebook as a file in which nothing of the student's can act or is hidden."""
+    clean_notebook(notebook)
     if problems:
         lines = "\n".join(f"- {problem.text}" for problem in problems)
         cell = new_markdown_cell(f"**About this submission**\n\n{lines}", id="about")
         notebook.cells.insert(0, cell)
-    notebook.metadata[METADATA_KEY] = {"problems": [problem.as_dict() for problem in problems]}
+    notebook.metadata[METADATA_KEY] = {
+        "problems": [problem.as_dict() for problem in problems],
+        "not_tamper_resistant": unsealed_cells(notebook),
+    }
     return as_bytes(notebook)

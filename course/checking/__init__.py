@@ -2,7 +2,7 @@
 
 from course.checking.call import item, unpack
 from course.checking.exercise import Case, Exercise, Mistake, Observations, Part, Unit, answer_text
-from course.checking.judge import judge
+from course.checking.judge import judge, no_points
 from course.checking.mistakes import MistakeTable
 from course.checking.verdict import MIME, Verdict
 
@@ -19,5 +19,6 @@ __all__ = [
     "answer_text",
     "item",
     "judge",
+    "no_points",
     "unpack",
 ]

@@ -30,7 +30,15 @@ class NotAttempted(Exception):  # noqa: N818 - an answer's fault, not the progra
 
 
 class Crashed(Exception):  # noqa: N818 - an answer's fault, not the program's
-    """The function raised; the text is the student's own part of the traceback."""
+    """The function raised; the text is the student's own part of the traceback.
+
+    Attributes:
+        kept_back: the text without what the function could have put into it.
+    """
+
+    def __init__(self, text: str, kept_back: str = "the function raised an error") -> None:
+        super().__init__(text)
+        self.kept_back = kept_back
 
 
 class Stopped(KeyboardInterrupt):

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-_NUMPY_NUMBERS = tuple({kind for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biuf"})
+
+def _ids(*kinds: type) -> frozenset[int]:
+    """Return what `_is_a` compares: a type's own == is not to be asked."""
+    return frozenset(map(id, kinds))
+
+
+_NUMPY_NUMBERS = _ids(*(k for k in np.sctypeDict.values() if np.dtype(k).kind in "biuf"))
+_INTEGER, _ARRAY, _DICT, _ROW = _ids(int), _ids(np.ndarray), _ids(dict), _ids(list, tuple)
+_NUMBER = _ids(bool, int, float)
+_SIMPLE = _NUMBER | _ids(str, type(None))
 _DEEPEST, _BITS, _KEYS_SHOWN = 20, 63, 10
 
 
@@ -34,33 +43,33 @@ def plain(value: Any, _around: tuple[int, ...] = ()) -> Any:
     """
     if len(_around) > _DEEPEST or id(value) in _around:
         raise WrongKind(f"got {describe(value)} that is nested too deeply or contains itself")
-    if _is_a(value, int) and value.bit_length() > _BITS:
+    if _is_a(value, _INTEGER) and value.bit_length() > _BITS:
         raise WrongKind(f"got an integer of {value.bit_length()} bits; up to {_BITS} can be shown")
-    if _is_a(value, bool, int, float, str, type(None)):
+    if _is_a(value, _SIMPLE):
         return value
-    if _is_a(value, np.ndarray) and value.dtype.kind in "biuf":
+    if _is_a(value, _ARRAY) and value.dtype.kind in "biuf":
         return np.array(value, order="C")
-    if _is_a(value, *_NUMPY_NUMBERS):
+    if _is_a(value, _NUMPY_NUMBERS):
         return np.array(value)
     around = (*_around, id(value))
-    if _is_a(value, dict):
+    if _is_a(value, _DICT):
         return {_plain_key(key): plain(item, around) for key, item in value.items()}
-    if _is_a(value, list, tuple):
+    if _is_a(value, _ROW):
         return type(value)(plain(item, around) for item in value)
     raise WrongKind(f"got {describe(value)}; arrays must be NumPy arrays of real numbers")
 
 
 def _plain_key(key: Any) -> Any:
-    if _is_a(key, *_NUMPY_NUMBERS):
+    if _is_a(key, _NUMPY_NUMBERS):
         key = key.item()
-    if _is_a(key, bool, int, float, str, type(None)):
+    if _is_a(key, _SIMPLE):
         return plain(key)
     raise WrongKind(f"got a dict with the key {describe(key)}; keys must be texts or numbers")
 
 
-def _is_a(value: Any, *kinds: type) -> bool:
-    """Tell whether a value is exactly of one of these types; `in` would ask the type's own ==."""
-    return any(type(value) is kind for kind in kinds)
+def _is_a(value: Any, kinds: frozenset[int]) -> bool:
+    """Tell whether a value is exactly of one of these types."""
+    return id(type(value)) in kinds
 
 
 def describe(value: Any) -> str:
@@ -70,29 +79,41 @@ def describe(value: Any) -> str:
         return "None"
     if kind is np.ndarray:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    if _is_a(value, tuple, list):
+    if _is_a(value, _ROW):
         return f"a {kind.__name__} of {len(value)}"
     if kind is dict:
         keys = ", ".join(f"{key!r:.40}" for key in itertools.islice(value, _KEYS_SHOWN))
         more = ", ..." if len(value) > _KEYS_SHOWN else ""
         return f"a dict with the keys {keys}{more}" if keys else "an empty dict"
-    if _is_a(value, bool, int, float, str):
+    if _is_a(value, _SIMPLE):
         return f"the {kind.__name__} {value!r:.40}"
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     return f"an object of type {module}{kind.__qualname__}"
+
+
+def kind_of(value: Any) -> str:
+    """Say what kind of value it is, and nothing of its content."""
+    if type(value) is np.ndarray:
+        return describe(value)
+    if _is_a(value, _NUMBER):
+        return "a number"
+    if _is_a(value, _ROW):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
 
 
 def difference(expected: Any, got: Any, ulps: int, scale: float = 0.0) -> Difference | None:
     """Return how far a value is from the expected numbers, or None where rounding explains it.
 
     The tolerance is ``ulps`` units in the last place of the expected dtype, at the size of the
-    largest expected entry, and of ``scale`` at least. Shapes are compared first, so that broadcasting cannot hide them.
+    largest expected entry, and of ``scale`` at least. Shapes are compared first, so that
+    broadcasting cannot hide them.
 
     Raises:
         WrongKind: ``got`` is no number or array, or has another shape.
     """
     expected = np.asarray(expected)
-    if not _is_a(got, np.ndarray, int, float, bool):
+    if not _is_a(got, _ARRAY | _NUMBER):
         raise WrongKind(f"expected {describe(expected)}, got {describe(got)}")
     got = np.asarray(got)
     if expected.shape != got.shape:

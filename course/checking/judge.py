@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from course.checking.call import Crashed, Guarded, NotAttempted
-from course.checking.compare import Difference, WrongKind, describe, difference, same_dtype
+from course.checking.compare import Difference, WrongKind, describe, difference, kind_of, same_dtype
 from course.checking.exercise import Case, Exercise, Part
 from course.checking.libraries import foreign_libraries
 from course.checking.verdict import Failure, NamedMistake, PartResult, Status, Verdict
@@ -39,18 +39,19 @@ def judge(
         exercise: what is asked.
         function: the answer; it is called on copies, and only plain values come back.
         seed: fixes the cases.
-        reveal: whether the verdict may hold the inputs, expected values and results of a case.
+        reveal: whether the verdict may hold what only this seed's cases show: inputs, expected
+            values, results, and all texts that an answer could have put them into.
     """
     foreign = foreign_libraries(function, exercise.libraries)
     if foreign:
         text = f"it uses {', '.join(foreign)}; this exercise allows {_allowed(exercise)}"
-        return _nothing(exercise, "not_allowed", text)
+        return no_points(exercise, "not_allowed", text)
     cases = draw_cases(exercise, seed)
     expected = reference_runs(exercise, seed)
     runs = [play(exercise, function, case) for case in cases]
     if isinstance(runs[0].fault, NotAttempted):
         text = "raise NotImplementedError() is still reached: when your code is there, delete it"
-        return _nothing(exercise, "not_attempted", text)
+        return no_points(exercise, "not_attempted", text)
     failures = [
         find_failure(exercise, case, right, run, reveal=reveal)
         for case, right, run in zip(cases, expected, runs, strict=True)
@@ -63,7 +64,9 @@ def judge(
         parts=parts,
         failure=first,
         mistake=name_mistake(exercise, seed, runs) if first else None,
-        notes=_notes(_widened(exercise, cases, expected, runs, failures), runs, failures),
+        notes=_notes(
+            _widened(exercise, cases, expected, runs, failures), runs, failures, reveal=reveal
+        ),
     )
 
 
@@ -103,33 +106,40 @@ def find_failure(
 ) -> Failure | None:
     """Return the first thing in a run that is not as the reference has it."""
 
-    def failure(kind: Status, what: str, text: str, *values: Any) -> Failure:
+    def failure(kind: Status, what: str, text: str, kept_back: str, *values: Any) -> Failure:
         if not reveal:
-            return Failure(kind, case.title, what, text)
+            return Failure(kind, case.title, what, kept_back)
         return Failure(kind, case.title, what, text, _inputs(case), *_told_apart(*values))
 
     for index, (what, expected) in enumerate(right.seen):
         if index == len(run.seen):
-            kind: Status = "crashed" if isinstance(run.fault, Crashed) else "wrong_type"
-            return failure(kind, what, _ending(run.fault))
+            if isinstance(run.fault, Crashed):
+                return failure("crashed", what, str(run.fault), run.fault.kept_back)
+            return failure("wrong_type", what, *_ending(run.fault))
         got = run.seen[index][1]
         try:
             wrong = difference(expected, got, exercise.ulps, exercise.scale)
         except WrongKind as error:
-            return failure("wrong_type", what, str(error), expected, got)
+            kinds = f"expected {kind_of(expected)}, got {kind_of(got)}"
+            return failure("wrong_type", what, str(error), kinds, expected, got)
         if wrong:
-            return failure("wrong_value", what, _deviation(wrong, got), expected, got)
+            texts = _deviation(wrong, got), _place(wrong)
+            return failure("wrong_value", what, *texts, expected, got)
     if len(run.seen) > len(right.seen):
         what, got = run.seen[len(right.seen)]
-        return failure("wrong_type", what, f"nothing more is expected, got {describe(got)}")
+        texts = (f"nothing more is expected, got {it}" for it in (describe(got), kind_of(got)))
+        return failure("wrong_type", what, *texts)
     return None
 
 
-def _ending(fault: Exception | None) -> str:
-    """Say why a run showed less than the reference's."""
+def _ending(fault: Exception | None) -> tuple[str, str]:
+    """Say why a run showed less than the reference's; and the same without any values."""
     if fault is None:
-        return "it is missing"
-    return "it raises NotImplementedError here" if isinstance(fault, NotAttempted) else str(fault)
+        return "it is missing", "it is missing"
+    if isinstance(fault, NotAttempted):
+        text = "it raises NotImplementedError here"
+        return text, text
+    return str(fault), "the result is not of the kind that the exercise asks for"
 
 
 def _deviation(wrong: Difference, got: Any) -> str:
@@ -137,6 +147,10 @@ def _deviation(wrong: Difference, got: Any) -> str:
     if not math.isfinite(wrong.error):
         return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
     return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
+
+
+def _place(wrong: Difference) -> str:
+    return f"it is not right at index {list(wrong.place)}" if wrong.place else "it is not right"
 
 
 def award_parts(
@@ -273,7 +287,9 @@ def _status(parts: tuple[PartResult, ...], first: Failure | None, runs: list[Run
     return "partly_right"
 
 
-def _notes(widened: bool, runs: list[Run], failures: list[Failure | None]) -> tuple[str, ...]:
+def _notes(
+    widened: bool, runs: list[Run], failures: list[Failure | None], *, reveal: bool
+) -> tuple[str, ...]:
     changed = sorted(set().union(*(run.changed for run in runs)))
     # Beside a case that fails, only its own warnings help.
     telling = [run for run, failure in zip(runs, failures, strict=True) if failure][:1] or runs
@@ -289,11 +305,13 @@ def _notes(widened: bool, runs: list[Run], failures: list[Failure | None]) -> tu
             "Float32 in must be float32 out: an array made as float64, or a NumPy number such as "
             "np.sqrt(2.0), widens everything it touches."
         )
-    notes += [f"A warning was raised: {text}." for text in warned[:1]]
+    if reveal:
+        notes += [f"A warning was raised: {text}." for text in warned[:1]]
     return tuple(notes)
 
 
-def _nothing(exercise: Exercise, status: Status, text: str = "") -> Verdict:
+def no_points(exercise: Exercise, status: Status, text: str = "") -> Verdict:
+    """Return the verdict on an answer that no case could be tried on."""
     parts = tuple(PartResult(p.name, p.title, p.points, False, False) for p in exercise.parts)
     failure = Failure(status, "", "", text) if text else None
     return Verdict(exercise.name, status, parts, failure)

@@ -40,6 +40,12 @@ def as_text(verdict: Mapping[str, Any]) -> str:
     return _look("verdict.txt", verdict)
 
 
+def title(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict's status as a sign and words."""
+    sign, _, words = _LOOKS[verdict["status"]]
+    return f"{sign} {words}"
+
+
 def render(template: str, **values: Any) -> str:
     """Return a template of this package filled with values, escaped where it is HTML."""
     return _ENVIRONMENT.get_template(template).render(**values).strip()

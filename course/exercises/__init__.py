@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-import os
 import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,8 +15,7 @@ from typing import Any
 from course.checking import Exercise, MistakeTable, Unit, Verdict, judge
 
 PUBLIC_SEED = 0
-GRADING_SEED = "COURSE_GRADING_SEED"
-"""The environment variable through which a grading run draws other cases than students see."""
+"""Students' cases come from this seed; a grading run judges from outside, with one of its own."""
 
 
 def check(function: Callable[..., Any], exercise: str | None = None) -> Verdict:
@@ -49,10 +47,7 @@ def check(function: Callable[..., Any], exercise: str | None = None) -> Verdict:
             "or say which exercise it answers: check(function, 'adam')."
         )
         raise LookupError(f"{error} {hint}") from None
-    seed = _grading_seed()
-    if seed is None:
-        return judge(asked, function, PUBLIC_SEED)
-    return judge(asked, function, seed, reveal=False)
+    return judge(asked, function, PUBLIC_SEED)
 
 
 @functools.cache
@@ -94,13 +89,6 @@ def find_exercise(name: str) -> Exercise:
 def common_mistakes(unit: str) -> MistakeTable:
     """Return a unit's known mistakes as a table: the same that its checks name."""
     return MistakeTable(find_unit(unit))
-
-
-def _grading_seed() -> int | None:
-    seed = os.environ.get(GRADING_SEED)
-    if seed is not None and not seed.isdecimal():
-        raise ValueError(f"{GRADING_SEED} must be a whole number from 0, got {seed!r}.")
-    return None if seed is None else int(seed)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ import pytest
 from course import optimizers
 from course.checking import judge
 from course.exercises import (
-    GRADING_SEED,
     PUBLIC_SEED,
     check,
     common_mistakes,
@@ -26,11 +25,6 @@ STEP = """
     return theta + u, {"u": u}
 """
 RIGHT = HEAD.format("momentum") + STEP
-
-
-@pytest.fixture(autouse=True)
-def _no_grading_run(monkeypatch):
-    monkeypatch.delenv(GRADING_SEED, raising=False)
 
 
 def test_units_come_in_the_order_of_their_keys():
@@ -129,23 +123,3 @@ def test_students_see_the_public_cases():
     exercise = find_exercise("momentum")
     assert check(wrong) == judge(exercise, wrong, PUBLIC_SEED)
     assert check(wrong).failure.inputs
-
-
-def test_a_grading_run_draws_other_cases_and_keeps_them_back(monkeypatch):
-    wrong = answer(HEAD.format("momentum") + "    return 2 * theta, {}")
-    exercise = find_exercise("momentum")
-    public = check(wrong)
-    monkeypatch.setenv(GRADING_SEED, "20240607")
-    verdict = check(wrong)
-    assert verdict == judge(exercise, wrong, 20240607, reveal=False)
-    assert verdict.failure.text != public.failure.text
-    assert verdict.failure.inputs == {}
-    assert check(answer(RIGHT)).status == "right"
-
-
-@pytest.mark.parametrize("seed", ["", "-1", "1.5", "secret"])
-def test_a_wrong_grading_seed_is_said(monkeypatch, seed):
-    monkeypatch.setenv(GRADING_SEED, seed)
-    said = f"{GRADING_SEED} must be a whole number from 0, got {seed!r}."
-    with pytest.raises(ValueError, match=re.escape(said)):
-        check(answer(RIGHT))

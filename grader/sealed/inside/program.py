@@ -1,0 +1,100 @@
+"""A submission's process: it runs the cells it is sent and calls the functions it is asked for."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from course.checking.call import Crashed, NotAttempted, Stopped, guarded_call
+from course.checking.compare import WrongKind, describe, plain
+from course.checking.libraries import foreign_libraries
+
+from .shell import OUTPUTS, Shell, _fresh_streams, time_limit
+from .wire import BadMessage, Closed, receive, send
+
+
+class Program:
+    """Serves one submission until the other side closes the connection."""
+
+    def __init__(self, connection: socket.socket, shell: Shell) -> None:
+        self._connection = connection
+        self._shell = shell
+        self._found: list[Callable[..., Any]] = []
+
+    def serve(self) -> None:
+        """Answer one request after the other."""
+        requests: dict[str, Callable[..., Any]] = {
+            "run": self._shell.run,
+            "find": self.find,
+            "call": self.call,
+        }
+        while True:
+            try:
+                what, *arguments = receive(self._connection, function=self._callback)
+                send(self._connection, ["reply", requests[what](*arguments)])
+            except Closed:
+                return
+
+    def find(self, name: str, allowed: list[str]) -> list[Any]:
+        """Look a function up by the name that the notebook gave it.
+
+        Returns:
+            Its number, None where there is no such function, and what stands there instead; the
+            libraries it uses beyond the allowed.
+        """
+        if name not in self._shell.user_ns:
+            return [None, "nothing of that name", []]
+        function = self._shell.user_ns[name]
+        if not callable(function):
+            return [None, describe(function), []]
+        try:
+            foreign = foreign_libraries(function, tuple(allowed))
+        except Exception:  # a student's object may refuse to be looked at
+            foreign = []
+        self._found.append(function)
+        return [len(self._found) - 1, "", foreign]
+
+    def call(
+        self,
+        number: int,
+        names: tuple[str, ...],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        seconds: float,
+    ) -> list[Any]:
+        """Call a function that was found and return what came of it."""
+        OUTPUTS.start()
+        with _fresh_streams():
+            try:
+                with time_limit(seconds):
+                    answer = guarded_call(self._found[number], names, args, kwargs)
+                return ["answer", answer.result, sorted(answer.changed), list(answer.warned)]
+            except NotAttempted:
+                return ["not_attempted"]
+            except Crashed as error:
+                return ["crashed", str(error)]
+            except Stopped as stop:
+                return ["stopped", str(stop)]
+            except WrongKind as error:
+                return ["wrong_kind", str(error)]
+            except KeyboardInterrupt as late:
+                return ["stopped", str(late)]
+
+    def _callback(self, number: int) -> Callable[..., Any]:
+        def callback(*args: Any, **kwargs: Any) -> Any:
+            try:
+                send(self._connection, ["callback", number, plain(args), plain(kwargs)])
+            except (WrongKind, BadMessage) as error:
+                raise TypeError(f"this function takes numbers and arrays: {error}") from None
+            what, content = receive(self._connection)
+            if what == "value":
+                return content
+            kind, text = content
+            found = getattr(builtins, kind, RuntimeError)
+            is_error = isinstance(found, type) and issubclass(found, Exception)
+            error: type[Exception] = found if is_error else RuntimeError
+            raise error(text)
+
+        return callback
