@@ -1,17 +1,32 @@
-"""The compiled step of an `Optimizer`: torch.compile writes one loop from a rule's own lines."""
+"""The compiled step of an `Optimizer`: torch's compiler writes one loop from a rule's own lines.
+
+`torch.compile` itself stays outside: what it checks before each call, so that any Python may
+change around it, takes as long as a step on a million numbers. A rule is a function of arrays and
+numbers, so one key over these says whether a loop fits.
+"""
 
 from __future__ import annotations
 
 import inspect
-import types
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from array_api_compat import is_torch_array
 
 from course._arrays import Array, kind_of
-from course._rules import Rule, State, checked_input
+from course._rules import (
+    Rule,
+    State,
+    checked_hyper,
+    missing_entry,
+    require_match,
+    require_state,
+)
+
+_Inputs: TypeAlias = list[tuple[Array, Array, State]]
+"""Parameters, their gradients and their states."""
+
+_Loop: TypeAlias = Callable[..., Sequence[Array | None]]
 
 
 class CompiledRule:
@@ -21,59 +36,73 @@ class CompiledRule:
         self._formula = inspect.unwrap(rule)
         self._is_checked = self._formula is not rule
         self._device = _common_device(params)
-        self._write = _compile(self._formula)
-        self._has_run = False
-        self._numbers: dict[str, tuple[float, Array]] = {}
+        self._loops: dict[Any, _Loop] = {}
+        self._given: dict[str, Any] = {}
+        self._numbers: dict[str, Any] = {}
 
-    def __call__(
-        self, inputs: list[tuple[Array, Array, State]], hyper: dict[str, Any]
-    ) -> list[State]:
+    def __call__(self, inputs: _Inputs, hyper: dict[str, Any]) -> list[State]:
         """Step every θ and its state in place, given (θ, gradient, state); check all input first.
 
         Return the states, with tensors for the numbers in them.
         """
-        import torch
-
-        if self._is_checked:
-            for theta, grad, state in inputs:
-                hyper = checked_input(self._formula, theta, grad, state, hyper)
-        hyper = {key: self._kept_tensor(key, value) for key, value in hyper.items()}
-        inputs = [
-            (theta, grad, {key: self._tensor(value) for key, value in state.items()})
-            for theta, grad, state in inputs
-        ]
-        with torch.no_grad():
-            returned = self._write(inputs, hyper) if self._has_run else self._first(inputs, hyper)
-        self._has_run = True
-        states = []
-        for (theta, _, state), (new, numbers) in zip(inputs, returned, strict=True):
+        hyper = {key: self._number(key, value) for key, value in hyper.items()}
+        inputs = [(theta, grad, self._with_tensors(state)) for theta, grad, state in inputs]
+        values = _values(inputs, hyper)
+        key = _key(values, inputs, hyper)
+        try:
+            loop = self._loops.get(key)
+        except TypeError:
+            raise TypeError(
+                "Optimizer: compile=True needs hyper-parameters that are numbers, tensors or "
+                f"constants, got {hyper}. Pass arrays as torch tensors, lists as tuples."
+            ) from None
+        if loop is None:
+            loop = self._loops[key] = self._new_loop(inputs, hyper)
+        returned = iter(loop(*filter(is_torch_array, values)))
+        for theta, _, state in inputs:
+            new = next(returned)
             if new is not None:
                 theta.copy_(new)
-            states.append(state | {key: n for key, n in numbers.items() if n is not None})
-        return states
+            for name in state:
+                new = next(returned)
+                if new is not None:
+                    state[name] = new
+        return [state for *_, state in inputs]
 
-    def _first(self, inputs: list[tuple[Array, Array, State]], hyper: dict[str, Any]) -> Any:
-        """Compile and run, without torch's harmless warning of the cache inside array_namespace."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Dynamo detected a call to a `functools.lru_cache`")
-            try:
-                return self._write(inputs, hyper)
-            except Exception as error:
-                if "InvalidCxxCompiler" not in f"{type(error).__name__}: {error}":
-                    raise
-                raise RuntimeError(
-                    "Optimizer: compile=True needs a C++ compiler and torch found none. Install "
-                    "one (Debian, Ubuntu: apt install g++; macOS: xcode-select --install; "
-                    "Windows: Visual Studio's Build Tools), or leave compile=True out."
-                ) from None
+    def _new_loop(self, inputs: _Inputs, hyper: dict[str, Any]) -> _Loop:
+        """Check arrays and states, whose key is new, and compile."""
+        name = self._formula.__name__
+        if self._is_checked:
+            for theta, grad, state in inputs:
+                require_match(name, theta, grad)
+                require_state(name, theta, state)
+        try:
+            return _compile(self._formula, inputs, hyper)
+        except Exception as error:
+            if "InvalidCxxCompiler" not in f"{type(error).__name__}: {error}":
+                raise
+            raise RuntimeError(
+                "Optimizer: compile=True needs a C++ compiler and torch found none. Install "
+                "one (Debian, Ubuntu: apt install g++; macOS: xcode-select --install; "
+                "Windows: Visual Studio's Build Tools), or leave compile=True out."
+            ) from None
 
-    def _kept_tensor(self, key: str, value: Any) -> Any:
-        """Return a float as a tensor, the same one while it does not change."""
-        if not isinstance(value, float):
-            return value
-        if key not in self._numbers or self._numbers[key][0] != value:
-            self._numbers[key] = value, self._tensor(value)
-        return self._numbers[key][1]
+    def _number(self, key: str, value: Any) -> Any:
+        """Return a hyper-parameter, checked, floats as tensors; the same one while it is equal."""
+        if type(value) not in (float, int) or self._given.get(key) != value:
+            number = checked_hyper(self._formula, {key: value})[key] if self._is_checked else value
+            self._numbers[key] = self._tensor(number) if isinstance(number, float) else number
+            self._given[key] = value
+        return self._numbers[key]
+
+    def _with_tensors(self, state: State) -> State:
+        """Return a state with tensors for its numbers; what is no state is left to the check."""
+        if not isinstance(state, dict):
+            return state
+        return {
+            key: value if getattr(value, "shape", ()) else self._tensor(value)
+            for key, value in state.items()
+        }
 
     def _tensor(self, value: Any) -> Array:
         """Return a number as a 0-d tensor: a plain one would be compiled in as a constant."""
@@ -84,26 +113,57 @@ class CompiledRule:
         return torch.tensor(float(value), dtype=torch.float64, device=self._device)
 
 
-def _compile(formula: Rule) -> Callable[..., Any]:
-    import torch
+def _values(inputs: _Inputs, hyper: dict[str, Any]) -> list[Any]:
+    """List everything that a step is made of, in the order in which a loop takes it."""
+    values = []
+    for theta, grad, state in inputs:
+        values += [theta, grad, *(state.values() if isinstance(state, dict) else [state])]
+    return values + list(hyper.values())
 
-    def write(inputs: list[tuple[Array, Array, State]], hyper: dict[str, Any]) -> list[Any]:
-        returned = []
-        for theta, grad, state in inputs:
-            new, entries = formula(theta, grad, state, **hyper)
-            numbers = {key: _written(state[key], entry) for key, entry in entries.items()}
-            returned.append((_written(theta, new), numbers))
-        return returned
 
-    # torch counts compilations by code object: with its own, no other Optimizer uses up the limit.
-    own = types.FunctionType(write.__code__.replace(), globals(), closure=write.__closure__)
-    return torch.compile(
-        own,
-        fullgraph=True,
-        dynamic=False,
-        # 1 - β₂ᵗ is one number: without this it is computed anew inside the loop, at each entry.
-        options={"realize_opcount_threshold": 0},
-    )
+def _key(values: list[Any], inputs: _Inputs, hyper: dict[str, Any]) -> Any:
+    """Return what a loop takes for granted: all but the numbers inside the arrays."""
+    kinds: list[Any] = []
+    seen: dict[int, int] = {}
+    for value in values:
+        if is_torch_array(value):
+            kinds += value.shape, value.stride(), value.dtype, value.device
+            kinds.append(seen.setdefault(value.data_ptr(), len(seen)))  # is it one memory twice?
+        else:
+            kinds.append(type(value))
+    constants = [(key, None if is_torch_array(value) else value) for key, value in hyper.items()]
+    entries = [tuple(state) if isinstance(state, dict) else None for *_, state in inputs]
+    return *kinds, *entries, *constants
+
+
+def _compile(formula: Rule, inputs: _Inputs, hyper: dict[str, Any]) -> _Loop:
+    """Trace the rule over these inputs and compile it, changing none of them."""
+    import torch._inductor
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def write(*tensors: Array) -> list[Array | None]:
+        left = iter(tensors)
+
+        def taken(values: dict[str, Any]) -> dict[str, Any]:
+            return {key: next(left) if is_torch_array(v) else v for key, v in values.items()}
+
+        steps = [(next(left), next(left), taken(state)) for _, _, state in inputs]
+        numbers, pairs = taken(hyper), []
+        for theta, grad, state in steps:
+            try:
+                new, entries = formula(theta, grad, state, **numbers)
+            except KeyError as missing:
+                raise missing_entry(formula.__name__, state, missing) from None
+            pairs += [(theta, new), *((old, entries[key]) for key, old in state.items())]
+        return [_written(old, new) for old, new in pairs]  # after all rules have read θ
+
+    tensors: list[Any] = [*filter(is_torch_array, _values(inputs, hyper))]
+    # 1 - β₂ᵗ is one number: without this it is computed anew inside the loop, at each entry.
+    options = {"realize_opcount_threshold": 0}
+    with torch.no_grad():
+        graph = make_fx(write, tracing_mode="fake")(*tensors)
+        loop: _Loop = torch._inductor.compile(graph, tensors, options=options)
+    return loop
 
 
 def _written(old: Array, new: Array) -> Array | None:

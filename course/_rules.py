@@ -42,17 +42,22 @@ def checked_input(
     rule: Rule, theta: Array, grad: Array, state: State | None, hyper: dict[str, Any]
 ) -> dict[str, Any]:
     """Raise where a rule's input is wrong; return its hyper-parameters as plain numbers."""
+    numbers = checked_hyper(rule, hyper)
+    require_match(rule.__name__, theta, grad)
+    require_state(rule.__name__, theta, state)
+    return numbers
+
+
+def checked_hyper(rule: Rule, hyper: dict[str, Any]) -> dict[str, Any]:
+    """Raise where a hyper-parameter is unknown or wrong; return them as plain numbers."""
     name, defaults = rule.__name__, _defaults(rule)
     unknown = sorted(set(hyper) - set(defaults))
     if unknown:
         raise TypeError(f"{name}: unknown {unknown[0]!r}; it takes {', '.join(defaults)}.")
-    numbers = {
+    return {
         key: value if value is defaults[key] else as_hyper(name, key, value)
         for key, value in hyper.items()
     }
-    require_match(name, theta, grad)
-    require_state(name, theta, state)
-    return numbers
 
 
 @functools.cache

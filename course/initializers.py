@@ -18,6 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import operator
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, ParamSpec
@@ -612,8 +613,7 @@ def orthogonal(
         order. Code without the sign fix gives orthogonal matrices that are not uniform: with
         LAPACK the first entry is then never positive.
     """
-    rows, columns = math.prod(shape[:-1]), shape[-1]
-    return gain * _orthonormal(np, rng.standard_normal((rows, columns))).reshape(shape)
+    return gain * _orthonormal_kernel(np, rng.standard_normal(shape))
 
 
 def lsuv(
@@ -621,6 +621,7 @@ def lsuv(
     activation: Callable[[Array], Array],
     x: Array,
     *,
+    forward: Sequence[Callable[[Array, Array], Array]] | None = None,
     tol: float = 0.01,
     max_steps: int = 10,
 ) -> list[Array]:
@@ -630,18 +631,25 @@ def lsuv(
 
         W_l ← Q(W_l), \qquad
         \text{while } |V[z_l] - 1| > τ: \; W_l ← \frac{W_l}{\sqrt{V[z_l]}}, \qquad
-        z_l = h_{l-1} W_l, \quad h_l = f(z_l), \quad h_0 = x
+        z_l = h_{l-1} * W_l, \quad h_l = f(z_l), \quad h_0 = x
 
-    Q is the orthonormal factor of `orthogonal`; matrices drawn there keep their values until they
-    are rescaled. V is the variance over all samples and units of z, the output *before* the
-    non-linearity. Layers are set from the first to the last, each on what those before it pass on.
-    For a dense layer and a single batch one step reaches V = 1 but for rounding.
+    Q is the orthonormal factor of `orthogonal`, a kernel's axes joined to the inputs as there;
+    weights drawn there keep their values until they are rescaled. The star is the layer's product:
+    that of matrices, or a convolution. V is the variance over all samples, positions and units of
+    z, the output *before* the non-linearity. Layers are set from the first to the last, each on
+    what those before it pass on. These products are linear in W, so on a single batch one step
+    reaches V = 1 but for rounding.
 
     Args:
-        weights: W_l of shape (fan_in, fan_out), a list of matrices, the first layer first; for
-            example of normal draws. Biases are taken to be 0.
+        weights: W_l, a list, the first layer first; for example of normal draws. Of shape (fan_in,
+            fan_out), or (*kernel, channels_in, channels_out) with ``forward``. Biases are taken to
+            be 0.
         activation: f, from an array to an array of the same shape.
-        x: a batch of inputs of shape (samples, fan_in), of the library and dtype of the weights.
+        x: a batch of inputs of shape (samples, fan_in), or what the first ``forward`` takes; of the
+            library and dtype of the weights.
+        forward: for each layer a function from h and W, in the orientation given, to z, with the
+            layer's padding, stride and whatever comes between (pooling, flattening). Without,
+            every layer is dense, h @ W.
         tol: τ, how far from 1 the variance may be, at least 0.
         max_steps: how often a layer is rescaled at most, at least 1.
 
@@ -649,10 +657,12 @@ def lsuv(
         The new weights, a list; those given stay as they are.
 
     Raises:
-        TypeError: ``weights`` is one array or empty, an entry or ``x`` is not a floating array,
-            libraries are mixed, or ``activation`` is no function.
-        ValueError: shapes or dtypes do not fit, a layer's output does not vary over the batch (or
-            is NaN or infinite), ``tol`` is negative, ``max_steps`` is below 1.
+        TypeError: ``weights`` is one array or empty, an entry, ``x`` or a layer's output is not a
+            floating array, libraries are mixed, ``activation`` is no function or ``forward`` no
+            list of them.
+        ValueError: shapes or dtypes do not fit, ``forward`` has not one function for each layer, a
+            layer's output does not vary over the batch (or is NaN or infinite), ``tol`` is
+            negative, ``max_steps`` is below 1.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -660,6 +670,14 @@ def lsuv(
         >>> first, second, third = lsuv(weights, np.tanh, x)
         >>> np.var(np.tanh(np.tanh(x @ first) @ second) @ third).round(2)
         np.float64(1.0)
+        >>> import torch                              # whose kernels have the opposite order
+        >>> def convolution(h, w):
+        ...     return torch.conv2d(h, w.permute(3, 2, 0, 1), padding="same")
+        >>> images = torch.tensor(rng.normal(size=(20, 3, 8, 8)))
+        >>> kernel = he_normal((3, 3, 3, 16), rng, like=images)
+        >>> (kernel,) = lsuv([kernel], torch.relu, images, forward=[convolution])
+        >>> round(convolution(images, kernel).var(correction=0).item(), 2)
+        1.0
 
     References:
         Mishkin and Matas, *All you need is a good init*, ICLR 2016, arXiv:1511.06422.
@@ -669,20 +687,21 @@ def lsuv(
         x. Summaries that look at the variance after the activation, or rescale only once, describe
         something else.
     """
-    xp = _checked_network(weights, activation, x)
+    xp = _checked_network(weights, activation, x, forward)
     tol = as_number("lsuv", "tol", tol, "[0, inf)")
     max_steps = as_count("lsuv", "max_steps", max_steps)
     h, rescaled = x, []
     for layer, given in enumerate(weights):
-        _require_chain(layer, given, h)
-        w = _orthonormal(xp, given)
+        _require_chain(layer, given, h, is_dense=forward is None)
+        product = forward[layer] if forward else operator.matmul
+        w = _orthonormal_kernel(xp, given)
         for _ in range(max_steps):
-            variance = _variance(xp, h @ w, layer)
+            variance = _variance(xp, product(h, w), layer)
             if abs(variance - 1) <= tol:
                 break
             w = w / xp.sqrt(variance)
         rescaled.append(w)
-        h = activation(h @ w)
+        h = activation(product(h, w))
     return rescaled
 
 
@@ -697,6 +716,13 @@ def _fan(shape: Sequence[int], mode: str) -> float:
     return max(fans[mode], 1)
 
 
+def _orthonormal_kernel(xp: ModuleType, kernel: Array) -> Array:
+    """Join a kernel's axes to the inputs, take the orthonormal factor and split them again."""
+    shape = tuple(kernel.shape)
+    matrix = xp.reshape(kernel, (math.prod(shape[:-1]), shape[-1]))
+    return xp.reshape(_orthonormal(xp, matrix), shape)
+
+
 def _orthonormal(xp: ModuleType, matrix: Array) -> Array:
     """Return Q of the QR decomposition whose R has a positive diagonal; of the tall side."""
     if matrix.shape[0] < matrix.shape[1]:
@@ -708,6 +734,11 @@ def _orthonormal(xp: ModuleType, matrix: Array) -> Array:
 
 def _variance(xp: ModuleType, z: Array, layer: int) -> Array:
     """Return the variance over all entries, 1/N as everywhere in the course."""
+    if namespace("lsuv", **{f"the output of layer {layer}": z}) is not xp:
+        raise TypeError(
+            f"lsuv: the output of layer {layer} is a {kind_of(z)}. "
+            "Return an array of the library of x from its forward function."
+        )
     variance = xp.mean((z - xp.mean(z)) ** 2)
     if not 0 < variance < math.inf:
         raise ValueError(
@@ -746,24 +777,45 @@ def _require_mode(name: str, mode: Any) -> None:
         raise ValueError(f"{name}: unknown mode {mode!r}. Choose one of {', '.join(_MODES)}.")
 
 
-def _checked_network(weights: Any, activation: Any, x: Array) -> ModuleType:
+def _checked_network(weights: Any, activation: Any, x: Array, forward: Any) -> ModuleType:
     if hasattr(weights, "shape") or not weights:
         what = "one array" if hasattr(weights, "shape") else "empty"
-        raise TypeError(f"lsuv: weights is {what}; pass a list, one matrix for each layer.")
+        raise TypeError(f"lsuv: weights is {what}; pass a list, one array for each layer.")
     xp = namespace("lsuv", x=x, **{f"weights[{layer}]": w for layer, w in enumerate(weights)})
     if not callable(activation):
         raise TypeError(
             f"lsuv: activation must be a function, got a {kind_of(activation)}. "
             "For a linear network pass lambda z: z."
         )
+    if forward is not None:
+        _require_functions(forward, len(weights))
     return xp
 
 
-def _require_chain(layer: int, weights: Array, h: Array) -> None:
-    if h.ndim != 2 or weights.ndim != 2 or h.shape[1] != weights.shape[0]:
+def _require_functions(forward: Any, layers: int) -> None:
+    if not isinstance(forward, list | tuple) or not all(map(callable, forward)):
+        raise TypeError(
+            "lsuv: forward must be a list of functions of h and W, one for each layer, got "
+            f"{forward!r}."
+        )
+    if len(forward) != layers:
+        raise ValueError(
+            f"lsuv: forward has {len(forward)} functions for {layers} layers. Give one for each; "
+            "for a dense layer operator.matmul."
+        )
+
+
+def _require_chain(layer: int, weights: Array, h: Array, *, is_dense: bool) -> None:
+    if is_dense and (h.ndim != 2 or weights.ndim != 2 or h.shape[1] != weights.shape[0]):
         raise ValueError(
             f"lsuv: the input of layer {layer} has shape {tuple(h.shape)} but weights[{layer}] has "
-            f"shape {tuple(weights.shape)}. Give (samples, fan_in) and (fan_in, fan_out)."
+            f"shape {tuple(weights.shape)}. Give (samples, fan_in) and (fan_in, fan_out); for "
+            "convolutions say with forward how each layer computes its output."
+        )
+    if weights.ndim < 2:
+        raise ValueError(
+            f"lsuv: weights[{layer}] has shape {tuple(weights.shape)}. Give (fan_in, fan_out), or "
+            "(*kernel, channels_in, channels_out)."
         )
     if h.dtype != weights.dtype:
         raise ValueError(

@@ -590,18 +590,22 @@ class Residual:
 
     .. math::
 
-        y = x + F(x), \qquad \frac{∂L}{∂x} = \frac{∂L}{∂y} + J_F^T \frac{∂L}{∂y}
+        y = S(x) + F(x), \qquad
+        \frac{∂L}{∂x} = J_S^T \frac{∂L}{∂y} + J_F^T \frac{∂L}{∂y}, \qquad S(x) = x, \; J_S = I
 
-    The first term reaches the input whatever the branch does: the direct path.
+    The first term of the gradient reaches the input whatever the branch does: the direct path. A
+    branch that changes the width needs a shortcut S that changes it too: a projection, trained
+    like the branch.
 
     Args:
-        *branch: the layers of F in order, at least one; the output must have the shape of x.
+        *branch: the layers of F in order, at least one; the output must have the shape of S(x).
+        shortcut: the layer S, for example ``Linear(fan_in, fan_out, rng)``; without, S(x) = x.
 
     Returns:
-        A layer whose ``params`` are those of the branch.
+        A layer whose ``params`` are those of the branch, then those of the shortcut.
 
     Raises:
-        ValueError: there is no layer, or F(x) has not the shape and dtype of x.
+        ValueError: there is no layer, or F(x) has not the shape and dtype of S(x).
         RuntimeError: ``backward`` was called before ``forward``.
 
     Example:
@@ -610,45 +614,63 @@ class Residual:
         array([[-1.,  4.]])
         >>> block.backward(np.array([[1.0, 1.0]]))
         array([[1., 2.]])
+        >>> rng = np.random.default_rng(0)
+        >>> wider = Residual(Linear(2, 5, rng), ReLU(), shortcut=Linear(2, 5, rng))
+        >>> wider.forward(np.ones((3, 2))).shape
+        (3, 5)
 
     References:
-        He et al., *Deep Residual Learning for Image Recognition*, CVPR 2016, arXiv:1512.03385.
+        He et al., *Deep Residual Learning for Image Recognition*, 2015 (CVPR 2016),
+        arXiv:1512.03385, section 3.2 and equation 2.
 
     Who differs:
         The paper puts a ReLU after the sum; *Identity Mappings in Deep Residual Networks*
-        (2016, arXiv:1603.05027) found that the direct path should stay free, as here. Where shapes
-        change the paper's shortcut is a linear layer.
+        (2016, arXiv:1603.05027) found that the direct path should stay free, as here. The paper's
+        projection W_s x has no bias, which the branch has already; a `Linear` brings one. Its
+        option A instead pads x with zeros, which trains nothing.
     """
 
-    def __init__(self, *branch: Layer) -> None:
+    def __init__(self, *branch: Layer, shortcut: Layer | None = None) -> None:
         if not branch:
             raise ValueError("Residual: give at least one layer for the branch.")
         self.branch = Sequential(*branch)
+        self.shortcut = shortcut
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The branch, as the one layer inside."""
-        return (self.branch,)
+        """The layers inside: the branch as one, and the shortcut where there is one."""
+        return (self.branch,) if self.shortcut is None else (self.branch, self.shortcut)
 
     @property
     def params(self) -> list[Array]:
-        """The arrays to train, those of the branch."""
-        return self.branch.params
+        """The arrays to train, those of the branch first."""
+        return [param for layer in self.layers for param in layer.params]
 
     @property
     def grads(self) -> list[Array | None]:
         """The gradients of ``params`` from the last backward pass, in the same order."""
-        return self.branch.grads
+        return [grad for layer in self.layers for grad in layer.grads]
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """Return x + F(x)."""
+        """Return S(x) + F(x)."""
         change = self.branch.forward(x, training=training)
+        if self.shortcut is not None:
+            direct = self.shortcut.forward(x, training=training)
+            require_like("Residual", "the shortcut's output", direct, "the branch's output", change)
+            return direct + change
+        if change.shape != x.shape:
+            raise ValueError(
+                f"Residual: the input has shape {tuple(x.shape)} but the branch's output has shape "
+                f"{tuple(change.shape)}. Give a shortcut that changes the shape likewise, for "
+                "example shortcut=Linear(fan_in, fan_out, rng)."
+            )
         require_like("Residual", "the input", x, "the branch's output", change)
         return x + change
 
     def backward(self, grad: Array) -> Array:
         """Return ∂L/∂x, the sum of the direct path and the branch."""
-        return grad + self.branch.backward(grad)
+        through_branch = self.branch.backward(grad)
+        return through_branch + (grad if self.shortcut is None else self.shortcut.backward(grad))
 
 
 class _Normalizer:

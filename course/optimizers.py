@@ -929,8 +929,9 @@ class Optimizer:
         compile: let ``torch.compile`` write one loop for the rule over all parameters, which are
             then torch tensors on one device; needs a C++ compiler, on a GPU Triton. A first step is
             as without; the next one compiles, for seconds; all others are fast. A change of a
-            hyper-parameter that is a float compiles nothing again, another choice of parameters
-            with a gradient does.
+            hyper-parameter that is a float compiles nothing again; another choice of parameters
+            with a gradient does, and so do other shapes, dtypes or memory layouts. What else a rule
+            of one's own reads, a global variable say, is compiled in as it stands then.
         **hyper: the rule's hyper-parameters, such as ``lr``.
 
     Attributes:

@@ -7,8 +7,10 @@ Tolerances of moments are five standard errors: of the mean σ/√N, of the stan
 import inspect
 import itertools
 import math
+import operator
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import array_api_strict
 import numpy as np
@@ -531,11 +533,94 @@ def test_lsuv_takes_weights_that_torch_trains():
         np.testing.assert_allclose(numbers(w), known, atol=1e-12)
 
 
+# LSUV of kernels, with torch's convolutions as the layers
+
+
+def convolution(h, w, **options):
+    return torch.conv2d(h, w.permute(3, 2, 0, 1), **options)
+
+
+CNN = {  # every layer that a network of images may have: its weights' shape and its product
+    (3, 3, 3, 8): convolution,
+    (3, 5, 8, 16): partial(convolution, stride=2, padding=(1, 2)),
+    (1, 1, 16, 4): convolution,
+    (4 * 5 * 5, 10): lambda h, w: h.flatten(1) @ w,
+}
+
+
+def images(samples=30, seed=1):
+    return torch.tensor(rng(seed).normal(size=(samples, 3, 12, 12)) * 4 + 1)
+
+
+def kernels(seed=2):
+    source = rng(seed)
+    return [torch.tensor(source.normal(size=shape)) for shape in CNN]
+
+
+@pytest.mark.parametrize("activation", [torch.relu, torch.tanh])
+def test_kernels_reach_variance_1_in_torchs_own_convolutions(activation):
+    rescaled = lsuv(kernels(), activation, images(), forward=[*CNN.values()], tol=1e-12)
+    first, second, third = (
+        torch.nn.Conv2d(w.shape[2], w.shape[3], w.shape[:2], bias=False, **options)
+        for w, options in zip(rescaled, ({}, {"stride": 2, "padding": (1, 2)}, {}), strict=False)
+    )
+    dense = torch.nn.Linear(100, 10, bias=False)
+    h, variances = images(), []
+    with torch.no_grad():
+        for layer, w in zip((first, second, third, dense), rescaled, strict=True):
+            layer.weight = torch.nn.Parameter(w.permute(3, 2, 0, 1) if w.ndim == 4 else w.T)
+            z = layer(h.flatten(1) if layer is dense else h)
+            variances.append(z.var(correction=0).item())
+            h = activation(z)
+    np.testing.assert_allclose(variances, 1, rtol=1e-12)
+
+
+def test_lsuv_only_rescales_an_orthonormal_start_of_kernels():
+    weights = lsuv(kernels(), torch.relu, images(), forward=[*CNN.values()])
+    source = rng(2)  # `orthogonal` draws the same numbers and takes the same factor
+    for w, shape in zip(weights, CNN, strict=True):
+        start = orthogonal(shape, source)
+        ratio = np.linalg.norm(numbers(w)) / np.linalg.norm(start)
+        assert abs(ratio - 1) > 0.01
+        np.testing.assert_allclose(numbers(w), ratio * start, atol=1e-12)
+
+
+def test_a_kernel_of_one_pixel_is_a_matrix():
+    weights = random_weights(*SIZES)
+    as_kernels = [torch.tensor(w).reshape(1, 1, *w.shape) for w in weights]
+    x = torch.tensor(batch())[:, :, None, None]
+    found = lsuv(as_kernels, torch.tanh, x, forward=[convolution] * len(weights))
+    for kernel, w in zip(found, lsuv(weights, np.tanh, batch()), strict=True):
+        assert kernel.shape == (1, 1, *w.shape)
+        np.testing.assert_allclose(kernel[0, 0], w, atol=1e-12)
+
+
+def test_a_convolution_in_numpy_gives_torchs_weights():
+    def windows(h, w):
+        rows = np.lib.stride_tricks.sliding_window_view(h, w.shape[:2], axis=(2, 3))
+        return np.einsum("nchwij,ijco->nohw", rows, w)
+
+    shapes = [(3, 3, 3, 8), (2, 4, 8, 5)]
+    source = rng()
+    weights = [source.normal(size=shape) for shape in shapes]
+    ours = lsuv(weights, np.tanh, numbers(images()), forward=[windows] * 2)
+    theirs = lsuv([*map(torch.tensor, weights)], torch.tanh, images(), forward=[convolution] * 2)
+    for w, known in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(w, known, atol=1e-12)
+
+
+def test_matmul_as_forward_is_the_dense_layer():
+    weights, x = random_weights(*SIZES), batch()
+    given = lsuv(weights, np.tanh, x, forward=[operator.matmul] * len(weights))
+    for w, known in zip(given, lsuv(weights, np.tanh, x), strict=True):
+        np.testing.assert_array_equal(w, known)
+
+
 BAD_LSUV = {
     "one array": (
         {"weights": np.eye(3)},
         TypeError,
-        "weights is one array; pass a list, one matrix for each layer.",
+        "weights is one array; pass a list, one array for each layer.",
     ),
     "no layer": ({"weights": []}, TypeError, "weights is empty; pass a list"),
     "a list of numbers": ({"weights": [[1.0]]}, TypeError, "and weights[0] is a list."),
@@ -559,6 +644,39 @@ BAD_LSUV = {
         {"weights": [np.ones(3)]},
         ValueError,
         "the input of layer 0 has shape (5, 3) but weights[0] has shape (3,).",
+    ),
+    "a kernel without its forward": (
+        {"weights": [np.ones((2, 2, 3, 4))]},
+        ValueError,
+        "weights[0] has shape (2, 2, 3, 4). Give (samples, fan_in) and (fan_in, fan_out); for "
+        "convolutions say with forward how",
+    ),
+    "a bias with its forward": (
+        {"weights": [np.ones(3)], "forward": [np.multiply]},
+        ValueError,
+        "weights[0] has shape (3,). Give (fan_in, fan_out), or (*kernel, channels_in, channels_out",
+    ),
+    "one function as forward": (
+        {"forward": np.matmul},
+        TypeError,
+        "forward must be a list of functions of h and W, one for each layer, got <ufunc 'matmul'>.",
+    ),
+    "a text in forward": ({"forward": ["same"]}, TypeError, "one for each layer, got ['same']."),
+    "too many functions": (
+        {"forward": [np.matmul] * 2},
+        ValueError,
+        "forward has 2 functions for 1 layers. Give one for each; for a dense layer operator.mat",
+    ),
+    "no function at all": ({"forward": []}, ValueError, "forward has 0 functions for 1 layers."),
+    "a forward that returns a list": (
+        {"forward": [lambda h, w: (h @ w).tolist()]},
+        TypeError,
+        "the output of layer 0 is a list. Pass arrays of one library",
+    ),
+    "a forward into another library": (
+        {"forward": [lambda h, w: torch.tensor(h @ w)]},
+        TypeError,
+        "the output of layer 0 is a torch.Tensor. Return an array of the library of x from its",
     ),
     "one sample": (
         {"x": np.ones(3)},

@@ -60,6 +60,13 @@ LAYERS = {
     "rms norm": lambda: RMSNorm(4),
     "group norm": lambda: GroupNorm(4, groups=2),
     "residual": lambda: Residual(Linear(4, 6, rng()), ReLU(), Linear(6, 4, rng(1))),
+    "residual, wider": lambda: Residual(
+        Linear(4, 6, rng()), Activation(activations.tanh), shortcut=Linear(4, 6, rng(1))
+    ),
+    "residual, a deep shortcut": lambda: Residual(
+        Linear(4, 2, rng()),
+        shortcut=Sequential(BatchNorm(4), Linear(4, 2, rng(1)), Dropout(0.5, rng(2))),
+    ),
     "network": small_network,
     "everything": lambda: Sequential(
         BatchNorm(4),
@@ -222,6 +229,12 @@ ON_TORCH = {  # the same layers with torch's tensors for parameters
         Activation(activations.silu),
         Residual(LayerNorm(6, like=like), Linear(6, 6, rng(1), like=like)),
     ),
+    "residual, wider": lambda like: Residual(
+        Linear(4, 6, rng(), like=like),
+        Activation(activations.silu),
+        Linear(6, 5, rng(1), like=like),
+        shortcut=Linear(4, 5, rng(2), like=like),
+    ),
 }
 
 
@@ -271,6 +284,51 @@ def test_linear_takes_any_initializer():
     np.testing.assert_allclose(square @ square.T, np.eye(5), atol=1e-12)
     halves = Linear(2, 3, rng(), initializer=partial(constant, value=0.5)).params[0]
     np.testing.assert_array_equal(halves, np.full((2, 3), 0.5))
+
+
+# The residual block.
+
+
+def test_a_projection_adds_what_torchs_linear_layers_add():
+    """y = xW_s + b_s + F(x), as in the paper's equation 2; autograd knows its gradients."""
+    branch, shortcut = [Linear(4, 6, rng()), ReLU(), Linear(6, 5, rng(1))], Linear(4, 5, rng(2))
+    block = Residual(*branch, shortcut=shortcut)
+    first, second, projection = (_twin(layer) for layer in (branch[0], branch[2], shortcut))
+    x = torch.tensor(rng(3).standard_normal((8, 4)), requires_grad=True)
+    weights = rng(4).standard_normal((8, 5))
+    y = projection(x) + second(torch.relu(first(x)))
+    (torch.tensor(weights) * y).sum().backward()
+    np.testing.assert_allclose(block.forward(x.detach().numpy()), y.detach(), rtol=1e-12)
+    np.testing.assert_allclose(block.backward(weights), x.grad, rtol=1e-12)
+    theirs = [p.grad.numpy().T for twin in (first, second, projection) for p in twin.parameters()]
+    for grad, known in zip(block.grads, theirs, strict=True):
+        np.testing.assert_allclose(grad, known, rtol=1e-12)
+
+
+def test_the_shortcut_trains_with_the_branch():
+    block = Residual(Linear(4, 3, rng()), shortcut=Linear(4, 3, rng(1)))
+    before = [param.copy() for param in block.params]
+    optimizer = Optimizer(momentum, block.params, lr=0.01)
+    x, target = rng(2).standard_normal((20, 4)), rng(3).standard_normal((20, 3))
+    losses = []
+    for _ in range(40):
+        error = block.forward(x, training=True) - target
+        losses.append(np.mean(error**2))
+        block.backward(error)
+        optimizer.step(block.grads)
+    assert losses[-1] < 0.7 * losses[0]
+    assert [param.shape for param in block.params] == [(4, 3), (3,), (4, 3), (3,)]
+    assert all(np.any(old != new) for old, new in zip(before, block.params, strict=True))
+
+
+def test_a_shortcut_is_told_when_it_trains_and_can_be_walked():
+    norm = BatchNorm(4)
+    block = Residual(Linear(4, 4, rng()), shortcut=norm)
+    block.forward(rng().standard_normal((5, 4)))
+    np.testing.assert_array_equal(norm.buffers[0], np.zeros(4))
+    block.forward(rng().standard_normal((5, 4)), training=True)
+    assert (norm.buffers[0] != 0).all()
+    assert list(walk(block)) == [block, block.branch, block.branch.layers[0], norm]
 
 
 # The perceptron.
@@ -536,7 +594,21 @@ def test_normalizers_start_with_scale_1_and_shift_0(make):
         (
             lambda rng: Residual(Linear(3, 2, rng)).forward(np.ones((5, 3))),
             ValueError,
-            r"input has shape \(5, 3\) but the branch's output has shape \(5, 2\)",
+            r"input has shape \(5, 3\) but the branch's output has shape \(5, 2\). Give a shortcut",
+        ),
+        (
+            lambda rng: Residual(Linear(3, 2, rng), shortcut=Linear(3, 4, rng)).forward(
+                np.ones((5, 3))
+            ),
+            ValueError,
+            r"shortcut's output has shape \(5, 4\) but the branch's output has shape \(5, 2\)",
+        ),
+        (
+            lambda rng: Residual(Activation(activations.tanh), shortcut=Linear(3, 3, rng)).forward(
+                np.ones((5, 3), np.float32)
+            ),
+            ValueError,
+            "shortcut's output has dtype float64 but the branch's output has dtype float32",
         ),
         (lambda _: mc_dropout(ReLU(), np.ones((1, 2))), ValueError, "has no Dropout layer"),
         (
