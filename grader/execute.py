@@ -176,7 +176,8 @@ class _Run:
 
     def _execute(self, session: Session, cell: NotebookNode) -> None:
         try:
-            outputs = session.run(cell.source, self._seconds())
+            is_test = cell.metadata.get("nbgrader", {}).get("grade", False)
+            outputs = session.run(cell.source, self._seconds(), released=is_test)
         except Gone as gone:
             text = f"this cell {gone}"
             self._show(cell, [_error("ProgramEnded", f"{text}; the cells after it ran without it")])

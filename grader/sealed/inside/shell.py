@@ -7,13 +7,14 @@ import builtins
 import io
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -128,12 +129,22 @@ class _Hook(DisplayHook):
 class Shell(InteractiveShell):
     """IPython that keeps a cell's outputs instead of showing them."""
 
+    own_callbacks: Sequence[Callable[..., None]] = ()
     display_pub_class = _Publisher
     displayhook_class = _Hook
 
-    def run(self, source: str, seconds: float) -> list[dict[str, Any]]:
-        """Run a cell for so many seconds at most and return its outputs."""
+    def run(self, source: str, seconds: float, released: bool = False) -> list[dict[str, Any]]:
+        """Run a cell and return its outputs.
+
+        Args:
+            source: the cell's text.
+            seconds: how long it may take.
+            released: whether the cell is the release's own; what a student hung into the shell,
+                to change or to watch cells, is taken out before it.
+        """
         OUTPUTS.start()
+        if released:
+            self._take_out()
         with _fresh_streams():
             try:
                 with time_limit(seconds):
@@ -141,6 +152,15 @@ class Shell(InteractiveShell):
             except TimeIsUp as late:  # it came while the shell itself was at work
                 OUTPUTS.error("TimeIsUp", str(late), [f"TimeIsUp: {late}"])
         return OUTPUTS.kept
+
+    def _take_out(self) -> None:
+        self.input_transformer_manager = TransformerManager()
+        self.ast_transformers = []
+        self.custom_exceptions = ()
+        for name in ("run_cell", "showtraceback", "showsyntaxerror", "_showtraceback"):
+            vars(self).pop(name, None)
+        for callbacks in self.events.callbacks.values():
+            callbacks[:] = [call for call in callbacks if call in self.own_callbacks]
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         OUTPUTS.error(etype.__name__, str(evalue), stb)
@@ -165,6 +185,7 @@ def make_shell() -> Shell:
         shell.run(source, 60)
     shell.reset(new_session=True)  # type: ignore[no-untyped-call]
     builtins.input = _no_input
+    shell.own_callbacks = [call for calls in shell.events.callbacks.values() for call in calls]
     return shell
 
 
