@@ -11,7 +11,7 @@ NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test lint format notebooks experiments lab bench clean
+.PHONY: help install demo test lint format notebooks experiments lab bench soak clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,7 +31,7 @@ endif
 	@touch $@
 
 # What programs write into a home folder goes below build/.
-HOMES := test demo notebooks bench experiments
+HOMES := test demo notebooks bench soak experiments
 $(HOMES): export IPYTHONDIR := $(CURDIR)/build/home/ipython
 $(HOMES): export JUPYTER_CONFIG_DIR := $(CURDIR)/build/home/jupyter
 $(HOMES): export JUPYTER_RUNTIME_DIR := $(CURDIR)/build/home/runtime
@@ -62,9 +62,13 @@ experiments: install ## Repeat the studies over many seeds whose results the les
 lab: install ## Open JupyterLab on the first lesson.
 	$(BIN)/jupyter lab $$(ls lessons/*/*.ipynb | head -n 1)
 
-bench: install ## Measure: a check's latency, a live figure's redraw, grading.
+bench: install ## Measure: a check's latency, a live figure's redraw, an optimizer's step, grading.
 	PYTHONPATH=tests/support $(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_optimizers.py
+	$(BIN)/python tests/bench_grading.py
+
+soak: install ## Grade 2,000 submissions and watch memory and pace.
+	$(BIN)/python tests/soak.py
 
 clean: ## Remove what was built (not .venv).
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from course.checking import Unit
 from grader.content import find_content, is_content
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
+from grader.schedule import Schedule, read_schedule
 
 MARK = "class.toml"
 CELL_TIMEOUT = 60
@@ -23,6 +24,23 @@ grading_seed = {seed}
 # Seconds that one cell of a submission may run.
 cell_timeout = {timeout}
 demo = {demo}
+{db}
+# When the units are due, who has longer, and what lateness costs. Change a date and run
+# "grader late": the penalties follow without grading again.
+#
+# timezone = "Europe/Berlin"  # of times that name no zone, as in Moodle's worksheet
+#
+# [late]               # each day begun costs 10 % of the maximum; after 3 days all is lost
+# grace_minutes = 15
+# per_day = 10
+# max_days = 3
+#
+# [units.03_optimizers]
+# due = 2026-11-20T23:59:00+01:00
+# late = "none"        # or {{ grace_minutes = 15, per_day = 10 }}: for this unit only
+#
+# [extensions.STUDENT]
+# 03_optimizers = 2026-11-27T23:59:00+01:00
 """
 
 COURSE_ID = "training-neural-networks"
@@ -31,14 +49,17 @@ COURSE_ID = "training-neural-networks"
 _NBGRADER = '''\
 """Settings for nbgrader's own commands and formgrader in this class folder."""
 
+import tomllib
 from pathlib import Path
 
 c = get_config()  # noqa: F821 - nbgrader provides it
 
 root = Path(__file__).resolve().parent
+settings = root / "class.toml"
+written = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {{}}
 c.CourseDirectory.course_id = "{course_id}"
 c.CourseDirectory.root = str(root)
-c.CourseDirectory.db_url = f"sqlite:///{{root / 'gradebook.db'}}"
+c.CourseDirectory.db_url = written.get("db", f"sqlite:///{{root / 'gradebook.db'}}")
 # The text beside a notebook holds the solutions: it never leaves the source folder.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.py"]
 c.ClearSolutions.begin_solution_delimeter = "BEGIN SOLUTION"
@@ -46,6 +67,8 @@ c.ClearSolutions.end_solution_delimeter = "END SOLUTION"
 c.Exchange.root = str(root / "exchange")
 c.ExecutePreprocessor.timeout = 60
 c.HTMLExporter.exclude_anchor_links = True
+# Formgrader shows what students made: nothing of it may act in the browser.
+c.HTMLExporter.preprocessors = ["grader.clean.CleanNotebook"]
 '''
 
 
@@ -59,6 +82,8 @@ class ClassFolder:
         seed: from which grading draws the cases that students do not see.
         cell_timeout: the seconds that a cell of a submission may run.
         demo: whether `grader demo` made it and may replace it.
+        db: the address of the gradebook's database, where it is not a file in the folder.
+        schedule: when the units are due, and what lateness costs.
     """
 
     root: Path
@@ -66,11 +91,13 @@ class ClassFolder:
     seed: int
     cell_timeout: float
     demo: bool
+    db: str | None = field(default=None, repr=False)
+    schedule: Schedule = field(default_factory=Schedule, hash=False)
 
     @property
     def gradebook_url(self) -> str:
-        """The address of nbgrader's database."""
-        return f"sqlite:///{self.root / 'gradebook.db'}"
+        """The address of nbgrader's database; it may hold a password."""
+        return self.db or f"sqlite:///{self.root / 'gradebook.db'}"
 
     def source(self, unit: Unit) -> Path:
         """The assignment's notebook with its solutions."""
@@ -126,7 +153,12 @@ def notebook_name(unit: Unit) -> str:
 
 
 def make_class(
-    root: Path, course: Path, *, cell_timeout: float = CELL_TIMEOUT, demo: bool = False
+    root: Path,
+    course: Path,
+    *,
+    cell_timeout: float = CELL_TIMEOUT,
+    demo: bool = False,
+    db: str | None = None,
 ) -> ClassFolder:
     """Make a class folder with a random grading seed of its own.
 
@@ -142,6 +174,7 @@ def make_class(
         seed=secrets.randbits(62),
         timeout=cell_timeout,
         demo=str(demo).lower(),
+        db=f"db = {_toml_text(db)}" if db else '# db = "postgresql://..." for another gradebook',
     )
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in ("submitted", "exchange"):  # nbgrader's commands look for both
@@ -151,12 +184,15 @@ def make_class(
     return open_class(root)
 
 
-def open_class(folder: Path | None = None, course: Path | None = None) -> ClassFolder:
+def open_class(
+    folder: Path | None = None, course: Path | None = None, db: str | None = None
+) -> ClassFolder:
     """Open the class folder that is named, or else the one that holds the current folder.
 
     Args:
         folder: the class folder.
         course: the course's root, where it is not the one written in the class folder.
+        db: the address of the gradebook's database, where it is not the one written there.
 
     Raises:
         UsageError: there is no class folder, or it is damaged.
@@ -171,6 +207,8 @@ def open_class(folder: Path | None = None, course: Path | None = None) -> ClassF
             seed=int(written["grading_seed"]),
             cell_timeout=float(written.get("cell_timeout", CELL_TIMEOUT)),
             demo=bool(written.get("demo", False)),
+            db=db or (str(written["db"]) if "db" in written else None),
+            schedule=read_schedule(written),
         )
     except KeyError as error:
         raise UsageError(f"{path} has no line {error.args[0]} = .... Add it.") from None

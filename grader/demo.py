@@ -21,6 +21,7 @@ from grader.release import release
 from grader.report import report
 from grader.results import Result, Results, read_results
 from grader.sample import SIZE, Sample, sample_class
+from grader.sealed.protection import Mode
 from grader.tables import show_grades, show_mistakes
 from grader.work import read_notebook
 
@@ -48,6 +49,7 @@ def demo(
     into: Path | None = None,
     students: int = SIZE,
     jobs: int | None = None,
+    sandbox: Mode = "best",
 ) -> Demo:
     """Make a class, let the sample class hand in, grade it, and show what came out.
 
@@ -60,7 +62,7 @@ def demo(
     samples = sample_class(unit, read_notebook(klass.require_release(unit)), students)
     for sample in samples:
         _hand_in(klass, unit, sample)
-    grade(klass, [unit], console, jobs=jobs)
+    grade(klass, [unit], console, jobs=jobs, sandbox=sandbox)
     feedback(klass, [unit], console)
     page = report(klass, [unit], console)[0]
     results = read_results(klass, unit)

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
 
 from course.checking import Exercise, Verdict, judge, no_points
 from course.exercises import find_exercise
-from grader.outputs import read_outputs
+from grader.outputs import new_output, read_outputs
 from grader.problems import Problem
 from grader.sealed import Gone, Limits, Mode, Sandbox, Session
 
@@ -77,6 +76,7 @@ def run_notebook(
         for cell in notebook.cells
         if (exercise := checked_exercise(cell)) and (not only or exercise.name in only)
     }
+    with_data = any("course.data" in cell.source for cell in notebook.cells)
     found = Execution()
     groups = sorted({e.libraries for e in asked.values()}, key=len, reverse=True) or [("numpy",)]
     together = tuple(sorted({name for group in groups for name in group}))
@@ -86,7 +86,7 @@ def run_notebook(
         # An answer may use only its own exercise's libraries: it runs where the others are absent.
         own = {name: e for name, e in asked.items() if set(e.libraries) == set(group)}
         run = _Run(notebook, settings, found, own, shows=group == groups[0])
-        run.run(_sandbox(group, settings))
+        run.run(_sandbox(group, settings, with_data))
     return found
 
 
@@ -196,10 +196,11 @@ class _Run:
         self._found.verdicts[cell.metadata.nbgrader.grade_id] = verdict
         cell.execution_count = self._cells.index(cell) + 1
         cell.outputs = [
-            new_output("display_data", data=verdict._repr_mimebundle_()),
+            new_output("display_data", data=verdict._repr_mimebundle_(), metadata={}),
             new_output(
                 "execute_result",
                 data={"text/plain": repr(float(verdict.points))},
+                metadata={},
                 execution_count=cell.execution_count,
             ),
         ]
@@ -252,7 +253,7 @@ def title(cell: NotebookNode) -> str:
     return str(cell.metadata.get("nbgrader", {}).get("grade_id") or cell.id)
 
 
-def _error(name: str, text: str) -> Any:
+def _error(name: str, text: str) -> NotebookNode:
     return new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"])
 
 
@@ -261,13 +262,13 @@ _sandboxes: dict[Any, Sandbox] = {}
 """The warm sandboxes of this process; a submission's limits and libraries choose one."""
 
 
-def _sandbox(libraries: tuple[str, ...], settings: Settings) -> Sandbox:
+def _sandbox(libraries: tuple[str, ...], settings: Settings, with_data: bool) -> Sandbox:
     limits = Limits(memory=settings.memory * MEGABYTE, disk=settings.disk * MEGABYTE)
-    key = libraries, limits, settings.sandbox
+    key = libraries, limits, settings.sandbox, with_data
     if key not in _sandboxes:
         if len(_sandboxes) == _KEPT_WARM:
             close_sandboxes()
-        _sandboxes[key] = Sandbox(settings.sandbox, libraries, limits)
+        _sandboxes[key] = Sandbox(settings.sandbox, libraries, limits, with_data=with_data)
     return _sandboxes[key]
 
 

@@ -21,7 +21,7 @@ _INK = "#222222"
 
 def distribution(results: Results) -> str:
     """Return a histogram of the students' points as an address for an ``img`` element."""
-    totals = [result.total for result in results.students]
+    totals = [result.final for result in results.students]
     figure, axes = _figure(3.2)
     counts, edges = np.histogram(totals, bins=10, range=(0, results.max_points))
     bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=FULL, edgecolor="white")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import NotebookNode, from_dict
 
-from grader.sealed.inside.shell import DISPLAY_LIMIT, OUTPUT_LIMIT, PICTURE_LIMIT
+from grader.sealed.inside.bounds import DISPLAY_LIMIT, OUTPUT_LIMIT, PICTURE_LIMIT
 
 _LENGTH = OUTPUT_LIMIT + PICTURE_LIMIT
 
@@ -19,21 +18,30 @@ def read_outputs(given: list[Any]) -> list[NotebookNode]:
     """Return those outputs that are in order, up to a bounded length in all."""
     outputs: list[NotebookNode] = []
     room = _LENGTH
-    for output in given[: 2 * DISPLAY_LIMIT]:
-        read, length = _read(output)
+    for one in given[: 2 * DISPLAY_LIMIT]:
+        read, length = _read(one)
         room -= length
         if read is not None and room >= 0:
             outputs.append(read)
     return outputs
 
 
-def _read(output: Any) -> tuple[NotebookNode | None, int]:
-    match output:
+def new_output(kind: str, **content: Any) -> NotebookNode:
+    """Return an output of a notebook; nbformat's own function validates each, which takes long."""
+    made: NotebookNode = from_dict({"output_type": kind, **content})
+    return made
+
+
+def _read(given: Any) -> tuple[NotebookNode | None, int]:
+    match given:
         case {"output_type": "stream", "name": "stdout" | "stderr" as name, "text": str(text)}:
             return new_output("stream", name=name, text=_clean(text)), len(text)
         case {"output_type": "display_data" | "execute_result" as kind, "data": dict(data)}:
             texts = {k: _clean(v) for k, v in data.items() if type(k) is str and type(v) is str}
-            return new_output(kind, data=texts), sum(map(len, texts.values()))
+            made = new_output(kind, data=texts, metadata={})
+            if kind == "execute_result":
+                made.execution_count = None
+            return made, sum(map(len, texts.values()))
         case {
             "output_type": "error",
             "ename": str(name),

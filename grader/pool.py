@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import multiprocessing
 import os
+import signal
+import threading
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for
 from typing import Any, Generic, TypeVar
 
+from grader.errors import GraderError
+
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+START = "spawn"
+"""How workers start: fresh, for torch's threads do not survive a fork."""
+
+AHEAD = 2
+"""Tasks a worker has at hand, so that it need not wait for the writer."""
+
+PATIENCE = 30.0
+"""Seconds after which a caller hears that nothing has come."""
+
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
 
 @dataclass(frozen=True)
-class Task(Generic[Result]):
+class Task(Generic[Result_co]):
     """A call to make in another process, with a name to know it by."""
 
     name: str
-    function: Callable[..., Result]
+    function: Callable[..., Result_co]
     arguments: tuple[Any, ...]
 
 
@@ -32,67 +50,148 @@ class Lost:
     reason: str
 
 
+Outcomes = Sequence[tuple[str, Result | Lost]]
+
+
 def run_all(
     tasks: Iterable[Task[Result]], jobs: int | None = None
-) -> Iterator[tuple[str, Result | Lost]]:
-    """Run tasks in worker processes and yield their names and results as they come.
+) -> Generator[tuple[str, Result | Lost], None, None]:
+    """Run tasks in worker processes and yield their names and results as they come."""
+    for batch in run_in_batches(tasks, jobs):
+        yield from batch
 
-    When a worker dies, the tasks that were under way are tried once more, each alone: the one
-    that killed it is found, the others are done.
+
+def run_in_batches(
+    tasks: Iterable[Task[Result]], jobs: int | None = None
+) -> Generator[Outcomes[Result], None, None]:
+    """Run tasks in worker processes; yield names and results, all that have come since the last.
+
+    Tasks are taken from the iterable only as workers come free, so they need not all fit into
+    memory. When a worker dies, the tasks that were under way are tried once more, each alone: the
+    one that killed it is found, the others are done.
 
     Args:
         tasks: what to do.
         jobs: how many at once; all cores if not given.
+
+    Raises:
+        GraderError: the machine cannot go on, or a task says so.
     """
-    waiting = deque(tasks)
+    waiting = iter(tasks)
     jobs = jobs or os.cpu_count() or 1
-    while waiting:
-        suspects: list[Task[Result]] = []
+    suspects: list[Task[Result]] = []
+    while True:
         yield from _until_broken(waiting, suspects, jobs)
+        if not suspects:
+            return
         for task in suspects:
-            outcome = _alone(task)
-            yield task.name, outcome
+            result = _alone(task)
+            yield [(task.name, result)]
+        suspects.clear()
+
+
+def flow(
+    tasks: Iterator[Task[Result]], executor: Executor, room: Callable[[], int]
+) -> Iterator[list[tuple[Task[Result], Future[Result]]]]:
+    """Keep an executor busy and yield what is done in batches; an empty one says that time passes.
+
+    Args:
+        tasks: what to do; one is taken when there is room for it.
+        executor: who does it.
+        room: how many tasks may be under way just now.
+    """
+    running: dict[Future[Result], Task[Result]] = {}
+    while True:
+        while len(running) < room() and (task := next(tasks, None)):
+            running[_submit(executor, task)] = task
+        if not running:
+            return
+        done, _ = wait(running, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        yield [(running.pop(future), future) for future in done]
+
+
+def outcome(future: Future[Result]) -> Result | Lost:
+    """Return what came of a task that was tried for the last time.
+
+    Raises:
+        GraderError: the task says that the work cannot go on, or the machine is at its end.
+    """
+    try:
+        return future.result()
+    except GraderError:
+        raise
+    except BrokenProcessPool:
+        return Lost("the process that worked on it was killed, twice")
+    except Exception as error:  # whatever it is, the others go on
+        if isinstance(error, OSError) and error.errno in _MACHINE:
+            raise GraderError(
+                f"A worker cannot go on: {error}. Free what it lacks and run the command again; "
+                "what is done is kept."
+            ) from None
+        return Lost(f"the work on it failed twice: {type(error).__name__}: {error}")
 
 
 def _until_broken(
-    waiting: deque[Task[Result]], suspects: list[Task[Result]], jobs: int
-) -> Iterator[tuple[str, Result | Lost]]:
+    tasks: Iterator[Task[Result]], suspects: list[Task[Result]], jobs: int
+) -> Iterator[Outcomes[Result]]:
     """Work until nothing waits or a worker dies; then say which tasks were under way."""
-    running: dict[Future[Result], Task[Result]] = {}
-    with _executor(min(jobs, len(waiting))) as executor:
-        while (waiting and not suspects) or running:
-            while waiting and not suspects and len(running) < jobs:
-                task = waiting.popleft()
+    with _executor(jobs) as executor:
+        for done in flow(tasks, executor, lambda: 0 if suspects else AHEAD * jobs):
+            finished: list[tuple[str, Result | Lost]] = []
+            for task, future in done:
                 try:
-                    running[executor.submit(task.function, *task.arguments)] = task
-                except BrokenProcessPool:
-                    suspects.append(task)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                task = running.pop(future)
-                try:
-                    yield task.name, future.result()
+                    finished.append((task.name, future.result()))
+                except GraderError:
+                    raise
                 except Exception:  # the worker died, or its work failed: once more, alone
                     suspects.append(task)
+            if finished:
+                yield finished
 
 
 def _alone(task: Task[Result]) -> Result | Lost:
     with _executor(1) as executor:
-        try:
-            return executor.submit(task.function, *task.arguments).result()
-        except BrokenProcessPool:
-            return Lost("the process that worked on it was killed, twice")
-        except Exception as error:  # whatever it is, the others go on
-            return Lost(f"the work on it failed twice: {type(error).__name__}: {error}")
+        return outcome(_submit(executor, task))
 
 
-def _executor(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+def _submit(executor: Executor, task: Task[Result]) -> Future[Result]:
+    try:
+        return executor.submit(task.function, *task.arguments)
+    except BrokenProcessPool as error:
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+@contextmanager
+def _executor(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Start workers; when the block ends by an error or a Ctrl-C they are not waited for."""
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context(START), initializer=_start_worker
     )
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()
+        raise
+    finally:
+        executor.shutdown()
 
 
 def _start_worker() -> None:
-    """Keep a worker's own chatter away from the progress on the screen."""
+    """Keep a worker's own chatter away from the progress on the screen, and end with the parent."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers, and they would wait for its next task forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)

@@ -17,6 +17,9 @@ from rich.progress import (
 
 Advance = Callable[[], None]
 
+ESTIMATE_FROM = 120
+"""Seconds whose speed gives the time that is left: submissions take from 0.1 to many seconds."""
+
 
 @contextmanager
 def progress(console: Console, title: str, total: int) -> Iterator[Advance]:
@@ -30,6 +33,6 @@ def progress(console: Console, title: str, total: int) -> Iterator[Advance]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, speed_estimate_period=ESTIMATE_FROM) as bar:
         task = bar.add_task(title, total=total)
         yield lambda: bar.advance(task)

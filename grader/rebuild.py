@@ -86,14 +86,14 @@ def read_cells(submission: bytes) -> list[Cell]:
             f"the file has {len(submission) / 1e6:.0f} MB; up to {SIZE_LIMIT / 1e6:.0f} MB are read"
         )
     try:
-        read = json.loads(submission.decode("utf-8"))
+        read = json.loads(submission)  # of bytes: it reads UTF-16, and a byte order mark, too
     except RecursionError:
         raise Unreadable("the file is nested too deeply to be a notebook") from None
     except ValueError:
         raise Unreadable("the file is not a notebook: its content is not valid JSON") from None
     version = read.get("nbformat") if isinstance(read, dict) else None
     if version == 3:
-        read = _upgraded(submission)
+        read = _upgraded(read)
     elif version != 4:
         raise Unreadable(f"the file has the notebook format {version!r:.20}; 3 and 4 can be read")
     cells = read.get("cells")
@@ -102,11 +102,11 @@ def read_cells(submission: bytes) -> list[Cell]:
     return [cell for cell in map(_read_cell, cells) if cell]
 
 
-def _upgraded(submission: bytes) -> Any:
+def _upgraded(read: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about ids, which we set ourselves
         try:
-            return nbformat.reads(submission.decode("utf-8"), as_version=4)
+            return nbformat.reads(json.dumps(read), as_version=4)
         except Exception as error:  # a damaged file breaks the conversion in many ways
             reason = type(error).__name__
             raise Unreadable(
@@ -127,7 +127,7 @@ def _read_cell(cell: Any) -> Cell | None:
     names = [told.get("grade_id") if isinstance(told, Mapping) else None, cell.get("id")]
     return Cell(
         kind=kind,
-        source=source.encode("utf-8", "replace").decode("utf-8"),
+        source=_whole(source),
         names=tuple(name for name in names if isinstance(name, str)),
         attachments=_attachments(cell.get("attachments")),
     )
@@ -138,10 +138,17 @@ def _attachments(given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         return {}
     return {
-        name: {kind: data for kind, data in bundle.items() if isinstance(data, str)}
+        _whole(name): {
+            _whole(kind): _whole(data) for kind, data in bundle.items() if isinstance(data, str)
+        }
         for name, bundle in given.items()
         if isinstance(bundle, Mapping)
     }
+
+
+def _whole(text: str) -> str:
+    """Replace halves of characters, which JSON can name and no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _settle(original: NotebookNode, versions: list[Cell], problems: list[Problem]) -> list[Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import MissingEntry, SubmittedNotebook
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
+from sqlalchemy.orm import selectinload
 
 from course.checking import Unit
 from grader.class_folder import ClassFolder, notebook_name
 from grader.errors import GraderError
-from grader.gradebook import read_graded
 from grader.problems import Problem
 from grader.scores import read_verdict
 from grader.stock import open_gradebook
@@ -37,17 +41,33 @@ class Result:
         points: by the question's ``grade_id``; None where a person has still to grade.
         verdicts: what the checks said, as plain data, by ``grade_id``.
         problems: what was not in order with the submission.
+        penalty: the points that lateness costs.
+        late_by: how long after the due date it was handed in.
+        comments: what a person wrote about an answer, by the answer's ``grade_id``.
+        seconds: how long grading took, if that was noted.
+        not_tamper_resistant: the ``grade_id`` of the cells whose points the student's own program
+            could have forged.
     """
 
     student: str
     points: dict[str, float | None]
     verdicts: dict[str, dict[str, Any]]
     problems: tuple[Problem, ...]
+    penalty: float = 0.0
+    late_by: datetime.timedelta = datetime.timedelta()
+    comments: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+    not_tamper_resistant: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:
-        """The points so far."""
+        """The points so far, before what lateness costs."""
         return sum(points or 0.0 for points in self.points.values())
+
+    @property
+    def final(self) -> float:
+        """The points so far, less what lateness costs."""
+        return max(0.0, self.total - self.penalty)
 
     @property
     def status(self) -> str:
@@ -82,6 +102,12 @@ class Results:
         """All points of the unit."""
         return sum(question.max_points for question in self.questions)
 
+    @property
+    def not_tamper_resistant(self) -> tuple[Question, ...]:
+        """The questions whose points a student's own program could have forged."""
+        named = {name for result in self.students for name in result.not_tamper_resistant}
+        return tuple(question for question in self.questions if question.grade_id in named)
+
     def common_mistakes(self) -> list[NamedCount]:
         """Return the named mistakes, the most frequent first."""
         made = Counter(
@@ -102,6 +128,7 @@ def read_results(klass: ClassFolder, unit: Unit) -> Results:
     """
     name = Path(notebook_name(unit)).stem
     with open_gradebook(klass.gradebook_url) as gradebook:
+        name = Path(notebook_name(unit)).stem
         try:
             notebook = gradebook.find_notebook(name, unit.key)
         except MissingEntry:
@@ -112,34 +139,62 @@ def read_results(klass: ClassFolder, unit: Unit) -> Results:
             Question(grade_id, grade_id.removeprefix("test_").replace("_", " "), points[grade_id])
             for grade_id in released
         )
-        students = tuple(
-            _result(klass, unit, submission, questions)
-            for submission in sorted(notebook.submissions, key=lambda s: str(s.student.id))
-        )
+        submissions = _submissions(gradebook, str(notebook.id))
+        students = tuple(_result(klass, unit, s, questions) for s in submissions)
     if not students:
         raise nothing_graded(unit)
     return Results(unit, questions, students)
 
 
+def _submissions(gradebook: Gradebook, notebook: str) -> list[SubmittedNotebook]:
+    """Return what was handed in, by student, with all its rows read at once."""
+    rows = (
+        gradebook.db.query(SubmittedNotebook)
+        .filter(SubmittedNotebook.notebook_id == notebook)
+        .options(
+            selectinload(SubmittedNotebook.grades),
+            selectinload(SubmittedNotebook.comments),
+            selectinload(SubmittedNotebook.assignment),
+        )
+    )
+    return sorted(rows, key=lambda row: str(row.assignment.student_id))
+
+
 def _result(
     klass: ClassFolder, unit: Unit, submission: SubmittedNotebook, questions: tuple[Question, ...]
 ) -> Result:
-    student = str(submission.student.id)
+    student = str(submission.assignment.student_id)
     points = {
         grade.name: None if grade.needs_manual_grade else float(grade.score)
         for grade in submission.grades
     }
-    graded = read_graded(klass.autograded(unit, student))
-    if graded is None:
-        text = "Its graded notebook is missing or not from grader grade: grade again."
-        problems, verdicts = [Problem(text)], {}
-    else:
-        written = graded.metadata[METADATA_KEY]["problems"]
-        problems = [Problem(**problem) for problem in written]
-        shown = {grade_id: read_verdict(cell) for grade_id, cell in graded_cells(graded).items()}
-        verdicts = {grade_id: verdict for grade_id, verdict in shown.items() if verdict}
-    in_order = {question.grade_id: points[question.grade_id] for question in questions}
-    return Result(student, in_order, verdicts, tuple(problems))
+    graded = _read(klass.autograded(unit, student))
+    noted: dict[str, Any] = graded.metadata[METADATA_KEY] if graded else {"problems": [_MISSING]}
+    cells = graded_cells(graded) if graded else {}
+    shown = {grade_id: read_verdict(cell) for grade_id, cell in cells.items()}
+    return Result(
+        student,
+        {question.grade_id: points[question.grade_id] for question in questions},
+        {grade_id: verdict for grade_id, verdict in shown.items() if verdict},
+        tuple(Problem(**problem) for problem in noted["problems"]),
+        penalty=float(submission.late_submission_penalty or 0.0),
+        late_by=datetime.timedelta(seconds=submission.assignment.total_seconds_late),
+        comments={c.name: str(c.comment) for c in submission.comments if c.comment},
+        seconds=noted.get("seconds"),
+        not_tamper_resistant=tuple(noted.get("not_tamper_resistant", ())),
+    )
+
+
+_MISSING = {"text": "Its graded notebook is missing or not from grader grade: grade again."}
+
+
+def _read(place: Path) -> NotebookNode | None:
+    """Return a graded notebook; without nbformat's own reading, which takes ten times as long."""
+    try:
+        notebook: NotebookNode = nbformat.from_dict(json.loads(place.read_bytes()))
+    except (OSError, ValueError):
+        return None
+    return notebook if METADATA_KEY in notebook.metadata else None
 
 
 def nothing_graded(unit: Unit) -> GraderError:

@@ -6,21 +6,21 @@ import contextlib
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, InvalidEntry
 from nbgrader.converters import GenerateAssignment, GenerateFeedback
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import OperationalError, SAWarning
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from grader.class_folder import COURSE_ID
-from grader.errors import GraderError
+from grader.errors import GraderError, UsageError
 
 
 def generate_assignment(root: Path, unit_key: str) -> None:
@@ -39,18 +39,53 @@ def open_gradebook(url: str) -> Iterator[Gradebook]:
 
     Raises:
         GraderError: another program holds the database, or it cannot be written.
+        UsageError: the address is none, or the driver for it is not installed.
     """
-    with _alembic_on_path(), warnings.catch_warnings():
-        # nbgrader's order of filling new rows; SQLAlchemy 2 remarks on it, the rows are right.
-        warnings.filterwarnings("ignore", ".* not in session", SAWarning)
+    shown = hide_password(url)
+    try:
+        with _connect(url, shown) as gradebook:
+            yield gradebook
+    except (DBAPIError, InvalidEntry) as error:
+        raise GraderError(
+            f"The gradebook {shown} cannot be used: {_reason(error)}. Close what else has it "
+            "open, see that its disk is not full and that its server answers, and run the "
+            "command again; nothing is lost."
+        ) from None
+
+
+def hide_password(url: str) -> str:
+    """Return a database's address as it may be shown.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            "The gradebook's address cannot be read (it is not repeated here, because it may hold "
+            "a password). Write it like postgresql://USER:PASSWORD@HOST/DATABASE."
+        ) from None
+    if "password" in parsed.query:
+        parsed = parsed.update_query_dict({"password": "***"})
+    return parsed.render_as_string(hide_password=True)
+
+
+def _connect(url: str, shown: str) -> Gradebook:
+    with _alembic_on_path():
         try:
-            with Gradebook(url, COURSE_ID) as gradebook:
-                yield gradebook
-        except OperationalError as error:
-            raise GraderError(
-                f"The gradebook {url} cannot be used: {error.orig}. Close what else has it open, "
-                "see that the disk is not full, and run the command again; nothing is lost."
+            return Gradebook(url, COURSE_ID)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise UsageError(
+                f"The gradebook {shown} needs a driver that is not there: {error}. For PostgreSQL "
+                "write postgresql://... and install this course's extra named postgres."
             ) from None
+
+
+def _reason(error: DBAPIError | InvalidEntry) -> str:
+    """Return what the database said, on one line and without the statement and its values."""
+    told = str(error.orig if isinstance(error, DBAPIError) else error)
+    return " ".join(told.split("\n[SQL:")[0].split())
 
 
 def _run(kind: type[BaseConverter], root: Path, unit_key: str, **settings: Any) -> None:
@@ -65,8 +100,9 @@ def _run(kind: type[BaseConverter], root: Path, unit_key: str, **settings: Any) 
             directory = CourseDirectory(config=config, log=log)
             converter = kind(coursedir=directory, config=config, log=log, force=True, **settings)
             converter.start()
-    except (NbGraderException, RuntimeError, OperationalError) as error:
-        reason = said.reason or str(error)
+    except (NbGraderException, RuntimeError, DBAPIError, InvalidEntry) as error:
+        database = isinstance(error, DBAPIError | InvalidEntry)
+        reason = said.reason or (_reason(error) if database else str(error))
         raise GraderError(f"nbgrader could not work on {unit_key} in {root}: {reason}") from None
     finally:
         log.removeHandler(said)

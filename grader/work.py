@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -13,7 +15,6 @@ from nbformat.v4 import new_markdown_cell
 
 from grader.clean import clean_notebook
 from grader.execute import Settings, checked_exercise, run_notebook
-from grader.files import as_bytes
 from grader.problems import Problem, Unreadable
 from grader.rebuild import rebuild
 from grader.scores import Score, read_score, read_verdict
@@ -58,7 +59,7 @@ def grade_submission(
         earlier: the notebook graded before, from which the other exercises' verdicts are kept.
     """
     start = time.perf_counter()
-    released = read_notebook(release)
+    released = _read_release(release)
     try:
         notebook, problems = rebuild(submission, released)
     except Unreadable as error:
@@ -111,6 +112,12 @@ def read_notebook(content: bytes) -> NotebookNode:
     return notebook
 
 
+@functools.lru_cache(maxsize=4)
+def _read_release(content: bytes) -> NotebookNode:
+    """Return a release, the same for all its submissions: it must not be changed."""
+    return read_notebook(content)
+
+
 def graded_cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
     """Return the cells that earn points, by their ``grade_id``."""
     cells = [cell for cell in told_cells(notebook) if cell.metadata.nbgrader.grade]
@@ -134,14 +141,14 @@ def unsealed_cells(notebook: NotebookNode) -> list[str]:
 
 
 def _finish(notebook: NotebookNode, problems: list[Problem]) -> bytes:
-    """Return the notebook as a file in which nothing of the student's can act or is hidden."""
-    clean_notebook(notebook)
+    """Return the notebook as a file, in which nothing that the student wrote can act."""
     if problems:
         lines = "\n".join(f"- {problem.text}" for problem in problems)
         cell = new_markdown_cell(f"**About this submission**\n\n{lines}", id="about")
         notebook.cells.insert(0, cell)
+    clean_notebook(notebook)
     notebook.metadata[METADATA_KEY] = {
         "problems": [problem.as_dict() for problem in problems],
         "not_tamper_resistant": unsealed_cells(notebook),
     }
-    return as_bytes(notebook)
+    return json.dumps(notebook, ensure_ascii=False, sort_keys=True).encode()

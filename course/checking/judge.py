@@ -127,8 +127,8 @@ def find_failure(
             return failure("wrong_value", what, *texts, expected, got)
     if len(run.seen) > len(right.seen):
         what, got = run.seen[len(right.seen)]
-        texts = (f"nothing more is expected, got {it}" for it in (describe(got), kind_of(got)))
-        return failure("wrong_type", what, *texts)
+        text, kept_back = (f"nothing more is expected, got {it(got)}" for it in (describe, kind_of))
+        return failure("wrong_type", what, text, kept_back)
     return None
 
 

@@ -100,12 +100,17 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def _named(code: types.CodeType, *operations: str) -> list[str]:
     """Return the names that these operations use; a mere attribute's name is not among them."""
-    return [
-        str(instruction.argval)
+    return [name for operation, name in _names(code) if operation in operations]
+
+
+@functools.lru_cache(maxsize=64)
+def _names(code: types.CodeType) -> tuple[tuple[str, str], ...]:
+    """Return the operations of a function and those inside it, each with the name it uses."""
+    return tuple(
+        (instruction.opname, str(instruction.argval))
         for inner in _codes(code)
         for instruction in dis.get_instructions(inner)
-        if instruction.opname in operations
-    ]
+    )
 
 
 def _imports(code: types.CodeType) -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 import course
-from course import data
 from grader.files import write_atomically
 
 _HERE = Path(__file__).parent
@@ -19,8 +18,13 @@ _CHECKING = ("call.py", "compare.py", "libraries.py")
 """How to call a function and to look at what it gives; nothing of what is right."""
 
 
-def make_kit(folder: Path) -> Path:
-    """Fill a folder with all that a sandbox needs to import, and return it."""
+def make_kit(folder: Path, *, with_data: bool = False) -> Path:
+    """Fill a folder with all that a sandbox needs to import, and return it.
+
+    Args:
+        folder: where to make it.
+        with_data: whether the course's data sets are wanted; it takes seconds to make them.
+    """
     package = folder / "course"
     (package / "checking").mkdir(parents=True)
     (package / "exercises").mkdir()
@@ -29,8 +33,9 @@ def make_kit(folder: Path) -> Path:
         shutil.copy(_COURSE / "checking" / name, package / "checking")
     (package / "checking" / "__init__.py").touch()
     shutil.copy(_HERE / "stand_ins" / "exercises.py", package / "exercises" / "__init__.py")
-    shutil.copy(_HERE / "stand_ins" / "data.py", package)
-    write_atomically(package / "data.npz", _data_sets())
+    if with_data:
+        shutil.copy(_HERE / "stand_ins" / "data.py", package)
+        write_atomically(package / "data.npz", _data_sets())
     shutil.copytree(
         _HERE / "inside", package / "_inside", ignore=shutil.ignore_patterns("__pycache__")
     )
@@ -49,6 +54,8 @@ def course_modules() -> list[str]:
 def _data_sets() -> bytes:
     """Return the course's data sets, as they come by default, as an npz file's content."""
     import io
+
+    from course import data
 
     arrays = {}
     for name in data.__all__:

@@ -22,17 +22,18 @@ import numpy as np
 import psutil
 
 from course.checking.call import Answer, Crashed, NotAttempted
-from course.checking.compare import WrongKind
+from course.checking.compare import WrongKind, plain
 from grader.errors import GraderError
 from grader.sealed.environment import hidden_modules
 from grader.sealed.inside import wire
+from grader.sealed.inside.bounds import CANNOT_START
 from grader.sealed.inside.isolate import Limits
-from grader.sealed.inside.server import CANNOT_START
 from grader.sealed.kit import course_modules, make_kit
 from grader.sealed.protection import (
     KIT,
     MATPLOTLIB,
     Mode,
+    Protection,
     bubblewrap,
     examine,
     python,
@@ -69,12 +70,16 @@ class Sandbox:
         mode: how much protection is asked for.
         libraries: what the exercises allow besides the standard library.
         limits: what one submission may use.
+        with_data: whether the course's data sets are there.
     """
 
-    def __init__(self, mode: Mode, libraries: tuple[str, ...], limits: Limits) -> None:
+    def __init__(
+        self, mode: Mode, libraries: tuple[str, ...], limits: Limits, *, with_data: bool = False
+    ) -> None:
         self._protection = examine(mode)
         self._libraries = libraries
         self._limits = limits
+        self._with_data = with_data
         self._server: _Server | None = None
 
     @contextlib.contextmanager
@@ -82,7 +87,7 @@ class Sandbox:
         """Start a submission's process and yield the session with it; end it afterwards."""
         if self._server is None or not self._server.is_alive():
             self.close()
-            self._server = _Server(self._protection, self._libraries, self._limits)
+            self._server = _Server(self._protection, self._libraries, self._limits, self._with_data)
         session = Session(self._server, self._limits)
         try:
             yield session
@@ -275,10 +280,12 @@ class RemoteFunction:
 
 
 class _Server:
-    def __init__(self, protection: Any, libraries: tuple[str, ...], limits: Limits) -> None:
+    def __init__(
+        self, protection: Protection, libraries: tuple[str, ...], limits: Limits, with_data: bool
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="grader-"))
         self._folder.chmod(0o755)
-        kit = make_kit(self._folder / "kit")
+        kit = make_kit(self._folder / "kit", with_data=with_data)
         control, inner = socket.socketpair()
         plan = {
             "libraries": [name for name in libraries if name != "numpy"],
@@ -373,7 +380,7 @@ def _called(
     if not 0 <= number < len(functions):
         raise wire.BadMessage("it calls a function that it was not given")
     try:
-        return ["value", functions[number](*args, **kwargs)]
+        return ["value", plain(functions[number](*args, **kwargs))]
     except Exception as error:  # a student's arguments may not fit: the student's code is told
         return ["error", [type(error).__name__, str(error)[:_TEXT_LIMIT]]]
 

@@ -9,8 +9,9 @@ import pytest
 from grader import gradebook as module
 from grader.execute import Settings
 from grader.files import as_bytes
-from grader.gradebook import digest, open_writer, read_graded
+from grader.gradebook import Entry, digest, open_writer, read_graded
 from grader.problems import Problem
+from grader.rows import EARLIER
 from grader.stock import open_gradebook
 from grader.work import Graded, Score, graded_cells, read_notebook, zero
 
@@ -50,7 +51,7 @@ def written(klass, unit, student=STUDENT):
 
 def record(klass, unit, graded, mark="mark"):
     with open_writer(klass, unit) as writer:
-        writer.record(STUDENT, graded, mark)
+        writer.record([Entry(STUDENT, graded, mark)])
 
 
 def give_by_hand(klass, unit, name, points):
@@ -116,6 +117,44 @@ def test_points_given_by_hand_are_shown_again_when_the_answer_is_not_known(klass
     now = written(klass, unit)
     assert now["grades"]["in_your_own_words"] == (None, 4.0)
     assert now["waiting"] == ["in_your_own_words"]
+
+
+@pytest.mark.parametrize(("newer", "kept"), [({}, "Good."), ({"adam": "def adam(): ..."}, None)])
+def test_a_comment_by_hand_stays_and_says_when_its_answer_has_changed(
+    klass, unit, release, newer, kept
+):
+    record(klass, unit, made(release, ESSAY))
+    with open_gradebook(klass.gradebook_url) as book:
+        notebook = klass.release(unit).stem
+        book.find_comment("adam", notebook, unit.key, STUDENT).manual_comment = "Good."
+        book.db.commit()
+    for _ in range(2):
+        record(klass, unit, made(release, ESSAY | newer))
+        with open_gradebook(klass.gradebook_url) as book:
+            comment = book.find_comment("adam", notebook, unit.key, STUDENT)
+            assert comment.manual_comment == (kept or f"{EARLIER}Good.")
+
+
+def test_a_cell_that_was_not_graded_again_keeps_its_points(klass, unit, release):
+    record(klass, unit, made(release, ESSAY, share=0.5))
+    give_by_hand(klass, unit, "in_your_own_words", 4.0)
+    before = written(klass, unit)["grades"]
+    again = made(release, ESSAY)
+    only = replace(again, scores={"test_adam": Score(1.25, 6.0)})
+    record(klass, unit, only, "again")
+    assert written(klass, unit)["grades"] == before | {"test_adam": (1.25, None)}
+    with open_writer(klass, unit) as writer:
+        assert writer.is_graded(STUDENT, "again")
+
+
+def test_many_are_written_at_once(klass, unit, release):
+    entries = [Entry(f"student{n}", made(release, ESSAY, share=n / 4), "m") for n in range(5)]
+    with open_writer(klass, unit) as writer:
+        writer.record(entries[:1])
+        writer.record(entries)
+    for n, entry in enumerate(entries):
+        score = written(klass, unit, entry.student)["score"]
+        assert score == n / 4 * sum(exercise.points for exercise in unit.exercises)
 
 
 def test_only_the_same_work_counts_as_graded(klass, unit, release):

@@ -1,12 +1,19 @@
 """Workers that die or fail cost their own task and no other."""
 
+import itertools
 import math
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from grader.pool import Lost, Task, run_all
+from grader.content import find_content
+from grader.errors import GraderError
+from grader.pool import AHEAD, Lost, Task, run_all
 
 
 @pytest.mark.parametrize("jobs", [1, 2, None])
@@ -34,3 +41,45 @@ def test_work_that_fails_says_how():
     results = dict(run_all([Task("bad", int, ("x",)), Task("good", int, ("7",))], 1))
     assert results["good"] == 7
     assert results["bad"].reason.startswith("the work on it failed twice: ValueError: invalid")
+
+
+def test_tasks_are_taken_only_as_workers_come_free():
+    taken = []
+
+    def tasks():
+        for number in itertools.count():
+            taken.append(number)
+            yield Task(str(number), math.sqrt, (number,))
+
+    results = run_all(tasks(), 1)
+    assert next(results) == ("0", 0.0)
+    assert len(taken) <= AHEAD
+    results.close()
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Task("full", Path("/dev/full").write_text, ("x",)), "No space left on device"),
+        (Task("own", find_content, (Path("/nowhere"),)), "/nowhere"),
+    ],
+)
+def test_what_stops_one_would_stop_all(task, text):
+    with pytest.raises(GraderError, match=text):
+        dict(run_all([task], 1))
+
+
+def test_workers_end_with_a_parent_that_is_killed():
+    code = (
+        "import time; from grader.pool import Task, run_all\n"
+        "if __name__ == '__main__':\n"
+        "    for name, _ in run_all([Task('a', abs, (1,)), Task('b', time.sleep, (600,))], 2):\n"
+        "        print(name, flush=True)\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "a\n"
+        workers = psutil.Process(parent.pid).children(recursive=True)
+        assert workers
+        parent.kill()
+    assert psutil.wait_procs(workers, timeout=20)[1] == []

@@ -8,7 +8,7 @@ import pytest
 import judged_release as judged
 from grader.execute import Settings
 from grader.scores import read_verdict
-from grader.sealed.inside.shell import OUTPUT_LIMIT
+from grader.sealed.inside.bounds import OUTPUT_LIMIT
 from grader.work import METADATA_KEY, grade_submission, zero
 from small_release import STUB, answered, as_file, cell_of, release
 

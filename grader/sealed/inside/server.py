@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import isolate
+from .bounds import CANNOT_START
 from .isolate import HOME, Limits
 from .libraries import Finder
 from .program import Program
 from .shell import Shell, make_shell
 from .wire import Closed, receive, send
 
-CANNOT_START = 97
 _PATIENCE = 2.0
 
 
@@ -56,7 +56,7 @@ def main(control_number: int, plan: Plan) -> None:
     """Get warm, say so, and serve until the control connection closes."""
     control = socket.socket(fileno=control_number)
     os.set_inheritable(control_number, False)
-    for library in plan.libraries:
+    for library in ("numpy.random", *plan.libraries):
         importlib.import_module(library)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

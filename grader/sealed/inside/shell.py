@@ -18,14 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-OUTPUT_LIMIT = 90_000
-"""Characters of text that are kept of a cell."""
-
-PICTURE_LIMIT = 4_000_000
-"""Bytes that are kept of all that a cell displays."""
-
-DISPLAY_LIMIT = 200
-"""Displays that are kept of a cell."""
+from .bounds import DISPLAY_LIMIT, OUTPUT_LIMIT, PICTURE_LIMIT
 
 _WARM_UP = (
     "import matplotlib.pyplot as plt; plt.plot([0, 1]); plt.title('x'); plt.show()",
