@@ -68,7 +68,7 @@ c.Exchange.root = str(root / "exchange")
 c.ExecutePreprocessor.timeout = 60
 c.HTMLExporter.exclude_anchor_links = True
 # Formgrader shows what students made: nothing of it may act in the browser.
-c.HTMLExporter.preprocessors = ["grader.clean.CleanNotebook"]
+c.HTMLExporter.preprocessors = ["grader.formgrader.CleanNotebook"]
 '''
 
 

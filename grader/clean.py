@@ -13,12 +13,10 @@ import functools
 import io
 import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Any
 
 from jinja2 import TemplateError
-from nbconvert.filters.markdown_mistune import MarkdownWithMath
-from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from PIL import Image
@@ -62,31 +60,26 @@ _MARKS = {0xE000: None, 0xE001: None}
 _OUTSIDE_PICTURE = re.compile(r"!(?=\[[^\]]*\](?!\((attachment:|data:image/(png|jpeg);base64,)))")
 _FORMULA = re.compile(r"\\\\\[|\\\\\(|\\begin\{")
 _KIND = re.compile(r"[\w/+.-]+")
-_NAME = re.compile(r"[\w.-]+")
+_PLAIN = re.compile(r"[^<>&\[\]`$\\!:{]*")
+"""A text without any sign that could make more of it than paragraphs and lists."""
 
 
-def clean_notebook(notebook: NotebookNode) -> None:
+def clean_notebook(notebook: NotebookNode, released: Container[str] = ()) -> None:
     """Take everything out of a graded notebook that could act in a browser.
 
     Raw cells become blocks of code, which every page shows as they were typed.
+
+    Args:
+        notebook: the graded notebook.
+        released: the texts of the release, which need no cleaning.
     """
     notebook.metadata.pop("widgets", None)
-    notebook.cells = [_clean_cell(cell) for cell in notebook.cells]
-
-
-class CleanNotebook(Preprocessor):
-    """Cleans each notebook that nbgrader's formgrader shows, whoever graded it."""
-
-    def preprocess(
-        self, nb: NotebookNode, resources: dict[str, Any]
-    ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Clean a notebook before it becomes a page."""
-        clean_notebook(nb)
-        for cell in nb.cells:
-            told = cell.metadata.get("nbgrader", {})
-            named = _NAME.fullmatch(str(told.get("grade_id", "")))
-            cell.metadata = NotebookNode(nbgrader=told) if named else NotebookNode()
-        return nb, resources
+    notebook.cells = [
+        cell
+        if cell.cell_type == "markdown" and "attachments" not in cell and cell.source in released
+        else _clean_cell(cell)
+        for cell in notebook.cells
+    ]
 
 
 @functools.lru_cache(maxsize=512)
@@ -101,6 +94,8 @@ def clean_markdown(source: str, attachments: frozenset[str] = frozenset()) -> st
         attachments: the names of the pictures pasted into it.
     """
     source = _cut(source)
+    if len(source) <= MARKDOWN_LIMIT and _PLAIN.fullmatch(source):
+        return source
     if len(source) > MARKDOWN_LIMIT or len(_FORMULA.findall(source)) > FORMULA_LIMIT:
         return _as_code(source)
     for tried in (source, _OUTSIDE_PICTURE.sub(r"\\!", _escape_tags(source))):
@@ -250,6 +245,8 @@ def _escape_tags(source: str) -> str:
 
 def _tokens(source: str) -> Iterator[dict[str, Any]]:
     """Yield what nbconvert's Markdown parser reads, from the outside in."""
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath  # it takes long to import
+
     parser = MarkdownWithMath(renderer=None)  # type: ignore[arg-type]
     waiting: list[Any] = list(parser.parse(source)[0])
     while waiting:

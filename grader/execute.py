@@ -22,7 +22,7 @@ from course.checking import Exercise, Verdict, judge, no_points
 from course.exercises import find_exercise
 from grader.outputs import new_output, read_outputs
 from grader.problems import Problem
-from grader.sealed import Gone, Limits, Mode, Sandbox, Session
+from grader.sealed import Gone, Limits, Mode, Protection, Sandbox, Session, examine
 
 MEGABYTE = 2**20
 
@@ -38,6 +38,7 @@ class Settings:
         memory: the megabytes that a submission's process may use.
         disk: the megabytes that it may write.
         sandbox: "require", "best" or "off"; it changes no grade.
+        protection: what `examine` has found for this machine; found anew where it is not given.
     """
 
     seed: int
@@ -46,6 +47,7 @@ class Settings:
     memory: int = 1024
     disk: int = 64
     sandbox: Mode = field(default="require", repr=False)
+    protection: Protection | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -264,11 +266,12 @@ _sandboxes: dict[Any, Sandbox] = {}
 
 def _sandbox(libraries: tuple[str, ...], settings: Settings, with_data: bool) -> Sandbox:
     limits = Limits(memory=settings.memory * MEGABYTE, disk=settings.disk * MEGABYTE)
-    key = libraries, limits, settings.sandbox, with_data
+    protection = settings.protection or examine(settings.sandbox)
+    key = libraries, limits, protection, with_data
     if key not in _sandboxes:
         if len(_sandboxes) == _KEPT_WARM:
             close_sandboxes()
-        _sandboxes[key] = Sandbox(settings.sandbox, libraries, limits, with_data=with_data)
+        _sandboxes[key] = Sandbox(protection, libraries, limits, with_data=with_data)
     return _sandboxes[key]
 
 

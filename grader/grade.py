@@ -22,7 +22,7 @@ from grader.pool import Lost, Outcomes, Task, run_in_batches
 from grader.problems import Unreadable
 from grader.progress import progress
 from grader.rebuild import SIZE_LIMIT
-from grader.sealed import Mode
+from grader.sealed import Mode, Protection, examine
 from grader.work import Graded, grade_submission, zero
 
 ID_LIMIT = 128
@@ -63,6 +63,7 @@ class _Wanted:
     students: tuple[str, ...]
     sandbox: Mode | None
     cluster: str | None
+    protection: Protection | None = None
 
     def run(self, tasks: Iterator[Task[Graded]]) -> Generator[Outcomes[Graded], None, None]:
         return (
@@ -117,6 +118,11 @@ def grade(
                 f"in {klass.root}. Put each student's {notebook_name(unit)} there."
             )
     _require_known(klass, units, wanted)
+    if not cluster:  # its workers look at their own machines
+        protection = examine(sandbox or Settings.sandbox)
+        wanted = replace(wanted, protection=protection)
+        for line in protection.missing:
+            console.print(line, style="yellow")
     with only_one(klass.root):
         return [_Run(klass, unit, wanted).grade(console) for unit in units]
 
@@ -228,7 +234,7 @@ class _Run:
 
 
 def _settings(klass: ClassFolder, wanted: _Wanted) -> Settings:
-    settings = Settings(klass.seed, klass.cell_timeout)
+    settings = Settings(klass.seed, klass.cell_timeout, protection=wanted.protection)
     return replace(settings, sandbox=wanted.sandbox) if wanted.sandbox else settings
 
 

@@ -6,12 +6,12 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, InvalidEntry
-from nbgrader.converters import GenerateAssignment, GenerateFeedback
+from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy import make_url
@@ -26,11 +26,6 @@ from grader.errors import GraderError, UsageError
 def generate_assignment(root: Path, unit_key: str) -> None:
     """Turn ``source/UNIT`` into ``release/UNIT`` and write its cells into the gradebook."""
     _run(GenerateAssignment, root, unit_key)
-
-
-def generate_feedback(root: Path, unit_key: str, advance: Callable[[], None]) -> None:
-    """Turn all students' graded notebooks into pages; ``advance`` is called after each."""
-    _run(GenerateFeedback, root, unit_key, post_convert_hook=lambda **_: advance())
 
 
 @contextlib.contextmanager

@@ -77,7 +77,9 @@ def grade_submission(
         if score.note:
             problems.append(Problem(score.note))
     seconds = time.perf_counter() - start
-    return Graded(_finish(notebook, problems), scores, verdicts, tuple(problems), seconds)
+    return Graded(
+        _finish(notebook, problems, _texts(released)), scores, verdicts, tuple(problems), seconds
+    )
 
 
 def _keep_verdicts(
@@ -103,7 +105,7 @@ def zero(release: bytes, reason: str) -> Graded:
         grade_id: Score(0.0, float(cell.metadata.nbgrader.points))
         for grade_id, cell in graded_cells(released).items()
     }
-    return Graded(_finish(released, problems), scores, {}, tuple(problems))
+    return Graded(_finish(released, problems, _texts(released)), scores, {}, tuple(problems))
 
 
 def read_notebook(content: bytes) -> NotebookNode:
@@ -140,13 +142,17 @@ def unsealed_cells(notebook: NotebookNode) -> list[str]:
     ]
 
 
-def _finish(notebook: NotebookNode, problems: list[Problem]) -> bytes:
+def _texts(released: NotebookNode) -> frozenset[str]:
+    return frozenset(cell.source for cell in released.cells if cell.cell_type == "markdown")
+
+
+def _finish(notebook: NotebookNode, problems: list[Problem], released: frozenset[str]) -> bytes:
     """Return the notebook as a file, in which nothing that the student wrote can act."""
     if problems:
         lines = "\n".join(f"- {problem.text}" for problem in problems)
         cell = new_markdown_cell(f"**About this submission**\n\n{lines}", id="about")
         notebook.cells.insert(0, cell)
-    clean_notebook(notebook)
+    clean_notebook(notebook, released)
     notebook.metadata[METADATA_KEY] = {
         "problems": [problem.as_dict() for problem in problems],
         "not_tamper_resistant": unsealed_cells(notebook),

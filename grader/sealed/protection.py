@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import matplotlib as mpl
-
 from grader.errors import GraderError
 from grader.sealed.environment import package_folders, visible_packages
 from grader.sealed.kit import make_kit
@@ -72,11 +70,13 @@ class Protection:
         sandbox: whether they run in a sandbox at all.
         nested: whether one warm sandbox can keep its submissions apart.
         missing: what is missing, as sentences.
+        fonts: the files with matplotlib's list of fonts; making it takes seconds.
     """
 
     sandbox: bool
     nested: bool
     missing: tuple[str, ...] = ()
+    fonts: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -102,9 +102,12 @@ def examine(mode: Mode) -> Protection:
     refused = _trial(["-m", "course._inside.isolate", *_uid_arguments()])
     if refused:
         return Protection(
-            sandbox=True, nested=False, missing=(_NO_NAMESPACES.format(reason=refused),)
+            sandbox=True,
+            nested=False,
+            missing=(_NO_NAMESPACES.format(reason=refused),),
+            fonts=_font_lists(),
         )
-    return Protection(sandbox=True, nested=True)
+    return Protection(sandbox=True, nested=True, fonts=_font_lists())
 
 
 def submission_uid() -> int | None:
@@ -112,12 +115,13 @@ def submission_uid() -> int | None:
     return 60000 + os.getpid() % 5000 if os.getuid() == 0 else None
 
 
-def bubblewrap(kit: Path, libraries: tuple[str, ...]) -> list[str]:
+def bubblewrap(kit: Path, libraries: tuple[str, ...], fonts: tuple[str, ...] = ()) -> list[str]:
     """Return the command that runs another one in a sandbox: no network, no files, no secrets.
 
     Args:
         kit: what can be imported of the course.
         libraries: which libraries are there.
+        fonts: the files with matplotlib's list of fonts.
     """
     rights = (
         ["--cap-add", "ALL"]
@@ -138,15 +142,13 @@ def bubblewrap(kit: Path, libraries: tuple[str, ...]) -> list[str]:
         command += ["--ro-bind", str(entry), str(entry)]
     for folder in package_folders():
         command += ["--remount-ro", str(folder)]
-    fonts = [
-        word
-        for path in Path(mpl.get_cachedir()).glob("fontlist-*.json")
-        for word in ("--ro-bind", str(path), f"{MATPLOTLIB}/{path.name}")
+    lists = [
+        word for path in fonts for word in ("--ro-bind", path, f"{MATPLOTLIB}/{Path(path).name}")
     ]
     return [
         *command,
         *("--ro-bind", str(kit), KIT, "--proc", "/proc", "--dev", "/dev", "--tmpfs", _SCRATCH),
-        *fonts,
+        *lists,
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _SCRATCH),
     ]
 
@@ -190,6 +192,12 @@ def _why_not() -> str:
                 return _UNREADABLE.format(prefix=prefix)
     refused = _trial(["-m", "timeit", "-n", "1", "pass"], bare=True)
     return _REFUSED.format(reason=refused) if refused else ""
+
+
+def _font_lists() -> tuple[str, ...]:
+    import matplotlib as mpl  # it takes long to import, and workers are told the answer
+
+    return tuple(map(str, Path(mpl.get_cachedir()).glob("fontlist-*.json")))
 
 
 def _uid_arguments() -> list[str]:

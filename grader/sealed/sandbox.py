@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import psutil
 
@@ -32,10 +31,8 @@ from grader.sealed.kit import course_modules, make_kit
 from grader.sealed.protection import (
     KIT,
     MATPLOTLIB,
-    Mode,
     Protection,
     bubblewrap,
-    examine,
     python,
     submission_uid,
 )
@@ -45,7 +42,9 @@ GRACE = 3.0
 
 _WARM_UP, _LOOK, _TEXT_LIMIT = 120.0, 0.25, 2000
 _ERROR = re.compile(r"^(?:\w+\.)*(\w+)")
-_ERRORS = frozenset([*dir(builtins), *dir(np.exceptions), "LinAlgError", "_ArrayMemoryError"])
+_ERRORS = frozenset(
+    [*dir(builtins), *dir(np.exceptions), "LinAlgError", "_ArrayMemoryError", "KeptOut"]
+)
 _PLACES = frozenset({"module", "lambda", "listcomp", "genexpr", "dictcomp", "setcomp"})
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -67,16 +66,21 @@ class Sandbox:
     """A warm process that forks one process for each session.
 
     Args:
-        mode: how much protection is asked for.
+        protection: what there is to protect the machine; see `examine`.
         libraries: what the exercises allow besides the standard library.
         limits: what one submission may use.
         with_data: whether the course's data sets are there.
     """
 
     def __init__(
-        self, mode: Mode, libraries: tuple[str, ...], limits: Limits, *, with_data: bool = False
+        self,
+        protection: Protection,
+        libraries: tuple[str, ...],
+        limits: Limits,
+        *,
+        with_data: bool = False,
     ) -> None:
-        self._protection = examine(mode)
+        self._protection = protection
         self._libraries = libraries
         self._limits = limits
         self._with_data = with_data
@@ -295,8 +299,9 @@ class _Server:
             "uid": submission_uid() if protection.nested else None,
         }
         where = KIT if protection.sandbox else str(kit)
-        sealed = bubblewrap(kit, libraries) if protection.sandbox else []
-        settings = _ENVIRONMENT | {"MPLCONFIGDIR": MATPLOTLIB if sealed else mpl.get_configdir()}
+        sealed = bubblewrap(kit, libraries, protection.fonts) if protection.sandbox else []
+        fonts = MATPLOTLIB if sealed else str(self._folder / "matplotlib")
+        settings = _ENVIRONMENT | {"MPLCONFIGDIR": fonts}
         for name, value in settings.items() if sealed else ():
             sealed += ["--setenv", name, value]
         inside = ["course._inside.server", str(inner.fileno()), json.dumps(plan)]

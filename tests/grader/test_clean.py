@@ -9,7 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from course.checking import MIME
 from course.checking.verdict import PartResult, Verdict
-from grader.clean import MARKDOWN_LIMIT, TEXT_LIMIT, CleanNotebook, clean_markdown, clean_notebook
+from grader.clean import MARKDOWN_LIMIT, TEXT_LIMIT, clean_markdown, clean_notebook
+from grader.formgrader import CleanNotebook
 from nasty import DATA, HACK, MARKUP, OUTPUTS, nasty_notebook, picture
 from pages import Page
 

@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 
 MESSAGE_LIMIT = 64_000_000
+TREE_LIMIT = 8_000_000
+"""Bytes of a message without its arrays: as Python's objects they take thirty times as much."""
+
 _DEEPEST = 64
 _LENGTHS = struct.Struct(">QQ")
 _DTYPES = frozenset(f"<{kind}{size}" for kind in "iuf" for size in (2, 4, 8)) | {
@@ -64,10 +67,11 @@ def send(
     heads = [[array.dtype.str, array.shape] for array in arrays]
     text = json.dumps([tree, heads], separators=(",", ":")).encode()
     length = len(text) + sum(array.nbytes for array in arrays)
-    if length > MESSAGE_LIMIT:
-        raise BadMessage(
-            f"the values have {length / 1e6:.0f} MB; up to {MESSAGE_LIMIT / 1e6:.0f} MB can be sent"
-        )
+    for size, limit in ((len(text), TREE_LIMIT), (length, MESSAGE_LIMIT)):
+        if size > limit:
+            raise BadMessage(
+                f"the values have {size / 1e6:.0f} MB; up to {limit / 1e6:.0f} MB can be sent"
+            )
     parts = [_LENGTHS.pack(length, len(text)), text, *(array.tobytes() for array in arrays)]
     _wait_until(connection, deadline)
     try:
@@ -97,7 +101,7 @@ def receive(
         TooLate: it did not come in time.
     """
     length, text_length = _LENGTHS.unpack(_exactly(connection, _LENGTHS.size, deadline))
-    if not text_length <= length <= MESSAGE_LIMIT:
+    if not (text_length <= length <= MESSAGE_LIMIT and text_length <= TREE_LIMIT):
         raise BadMessage("a message is longer than allowed")
     content = memoryview(_exactly(connection, length, deadline))
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from course.checking.call import Crashed
 from course.checking.compare import WrongKind
-from grader.sealed import Gone, Limits, Sandbox
+from grader.sealed import Gone, Limits, Sandbox, examine
 
 SEALED = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 LIMITS = Limits(memory=300 * 2**20, disk=4 * 2**20, files=50, processes=16)
@@ -18,7 +18,7 @@ LIMITS = Limits(memory=300 * 2**20, disk=4 * 2**20, files=50, processes=16)
 
 @pytest.fixture(scope="module", name="sandbox")
 def _sandbox():
-    sandbox = Sandbox("require", ("numpy",), LIMITS)
+    sandbox = Sandbox(examine("require"), ("numpy",), LIMITS)
     yield sandbox
     sandbox.close()
 
@@ -108,7 +108,7 @@ print(found)
 @SEALED
 def test_the_environment_holds_no_secret(monkeypatch):
     monkeypatch.setenv("MY_TOKEN", "hush")
-    sandbox = Sandbox("require", ("numpy",), LIMITS)
+    sandbox = Sandbox(examine("require"), ("numpy",), LIMITS)
     with sandbox.session() as session:
         text = shown(session, "import os\nprint(dict(os.environ), os.getlogin)")
     sandbox.close()
@@ -365,7 +365,7 @@ def test_state_does_not_pass_from_one_session_to_the_next(sandbox):
 
 
 def test_without_a_sandbox_sessions_work_too():
-    sandbox = Sandbox("off", ("numpy",), LIMITS)
+    sandbox = Sandbox(examine("off"), ("numpy",), LIMITS)
     with sandbox.session() as session:
         assert (
             shown(session, "import os\nprint(os.path.basename(os.getcwd())[:11])") == "submission-"
