@@ -135,7 +135,7 @@ def bubblewrap(kit: Path, libraries: tuple[str, ...], fonts: tuple[str, ...] = (
     ]
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         if not prefix.startswith("/usr"):
-            command += [*_way_to(prefix), "--ro-bind", prefix, prefix]
+            command += [*way_to(prefix), "--ro-bind", prefix, prefix]
     for folder in package_folders():
         command += ["--tmpfs", str(folder)]
     for entry in visible_packages(libraries):
@@ -162,7 +162,7 @@ def python(arguments: list[str], kit: str) -> list[str]:
     return [sys.executable, "-I", "-B", "-c", start, *arguments]
 
 
-def _way_to(folder: str) -> list[str]:
+def way_to(folder: str) -> list[str]:
     """Make the folders above one so that every user can pass; bubblewrap would let only its own."""
     above = [str(parent) for parent in reversed(Path(folder).parents)][1:]
     return [word for parent in above for word in ("--perms", "0755", "--dir", parent)]

@@ -40,6 +40,9 @@ from grader.sealed.protection import (
 GRACE = 3.0
 """Seconds between the end of a cell's time, which can be caught, and the end of the process."""
 
+_TOGETHER = 1.5
+"""How much more memory several processes of a submission may use than each of them alone."""
+
 _WARM_UP, _LOOK, _TEXT_LIMIT = 120.0, 0.25, 2000
 _ERROR = re.compile(r"^(?:\w+\.)*(\w+)")
 _ERRORS = frozenset(
@@ -120,7 +123,7 @@ class Session:
 
     def __init__(self, server: _Server, limits: Limits) -> None:
         self._server = server
-        self._memory = limits.memory
+        self._memory = _TOGETHER * limits.memory
         self._connection = server.start()
         self.reason = ""
 

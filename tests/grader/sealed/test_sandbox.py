@@ -10,6 +10,7 @@ import pytest
 
 from course.checking.call import Crashed
 from course.checking.compare import WrongKind
+from course.data import digits
 from grader.sealed import Gone, Limits, Sandbox, examine
 
 SEALED = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
@@ -87,7 +88,7 @@ def test_the_user_s_files_are_not_there(session, tmp_path):
 @SEALED
 def test_the_references_are_not_there(session):
     look = "import os, course\nprint(sorted(os.listdir(os.path.dirname(course.__file__))))"
-    there = {"__init__.py", "_inside", "checking", "data.npz", "data.py", "exercises"}
+    there = {"__init__.py", "_inside", "checking", "exercises"}
     assert set(eval(shown(session, look))) - {"__pycache__"} == there
     search = """
 found = []
@@ -103,6 +104,19 @@ for folder, _, files in os.walk("/"):
 print(found)
 """
     assert shown(session, search, 60) == "[]"
+
+
+def test_the_data_sets_are_there_where_they_are_wanted():
+    sandbox = Sandbox(examine("best"), ("numpy",), LIMITS, with_data=True)
+    with sandbox.session() as session:
+        source = (
+            "from course.data import digits\nprint(digits().x_train.shape, digits().y_test[:3])"
+        )
+        split = digits()
+        assert shown(session, source) == f"{split.x_train.shape} {split.y_test[:3]}"
+        assert "while grading" in shown(session, "digits(seed=3)")
+        assert "has no batches" in shown(session, "import course.data\ncourse.data.batches")
+    sandbox.close()
 
 
 @SEALED
