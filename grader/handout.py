@@ -15,7 +15,7 @@ from course.checking import Unit
 from grader.class_folder import ClassFolder, require_content
 from grader.errors import GraderError
 
-_LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "*.pyc", "conftest.py")
+_LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", "*.pyc", "conftest.py", "runs")
 
 
 def build_handout(klass: ClassFolder, units: list[Unit]) -> Path:

@@ -168,7 +168,11 @@ def _settle(original: NotebookNode, versions: list[Cell], problems: list[Problem
                 Problem(f"The cell {name} had been changed; the released text was run.")
             )
         return [cell]
-    worked = [v for v in versions if v.source.strip() != original.source.strip()]
+    texts: dict[str, Cell] = {}
+    for version in versions:
+        if version.source.strip() != original.source.strip():
+            texts.setdefault(version.source.strip(), version)
+    worked = list(texts.values())
     answer, *others = worked or versions[:1]
     cell.source = answer.source
     if cell.cell_type == "markdown" and answer.attachments:

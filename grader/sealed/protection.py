@@ -131,7 +131,7 @@ def bubblewrap(kit: Path, libraries: tuple[str, ...], fonts: tuple[str, ...] = (
     command = [
         *("bwrap", *rights, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"),
-        *_system_folders(),
+        *system_folders(),
     ]
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         if not prefix.startswith("/usr"):
@@ -168,7 +168,7 @@ def way_to(folder: str) -> list[str]:
     return [word for parent in above for word in ("--perms", "0755", "--dir", parent)]
 
 
-def _system_folders() -> list[str]:
+def system_folders() -> list[str]:
     options = []
     for name in _SYSTEM:
         if Path(name).is_symlink():

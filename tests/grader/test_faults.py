@@ -1,25 +1,31 @@
 """The corpus of submissions that a grader must survive: each has its grade and its reason."""
 
 import json
+import resource
+import sys
 
 import nbformat
 import pytest
 
-from faults import FAULTS
+from faults import FAULTS, PAGE, page
 from grader.execute import Settings
 from grader.work import grade_submission
+from handed_in.making import ALL
 from judged_release import as_file, release
 
 SETTINGS = Settings(seed=11, cell_timeout=2.0, memory=512, disk=16)
+MOST_MEMORY = 2**30
+"""Bytes of memory that the grader's own process may ever take, whatever a submission sends."""
+
+
+@pytest.fixture(autouse=True)
+def _short_grace(monkeypatch):
+    monkeypatch.setattr("grader.sealed.sandbox.GRACE", 1.0)
 
 
 def outputs_of_extras(notebook):
-    return [
-        o
-        for cell in notebook.cells
-        if cell.id.startswith("extra")
-        for o in cell.get("outputs", [])
-    ]
+    extras = [cell for cell in notebook.cells if cell.id.startswith("extra")]
+    return [output for cell in extras for output in cell.get("outputs", [])]
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -34,3 +40,17 @@ def test_it_has_a_grade_and_a_reason(fault):
     assert len(result.notebook) < 10_000_000
     shown = {kind for o in outputs_of_extras(notebook) for kind in o.get("data", {})}
     assert shown <= {"text/plain", "image/png", "image/jpeg"}
+
+
+def test_whoever_loses_points_is_told_why():
+    assert [name for name, f in FAULTS.items() if f.points != ALL and not f.said] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of the measure is Linux's")
+def test_none_of_them_fills_the_grader_s_memory():
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < MOST_MEMORY
+
+
+def test_the_page_of_the_documentation_holds_just_this():
+    assert all(fault.stock for fault in FAULTS.values())
+    assert PAGE.read_text(encoding="utf-8") == page()

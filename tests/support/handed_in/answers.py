@@ -83,7 +83,6 @@ for number in signal.valid_signals():
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 """
 MODULES = "import sys\nsys.modules.clear()\nsys.path.clear()\nsys.meta_path.clear()"
-LIMITS = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (10**7, 10**7))"
 JSON = "import json, struct, socket, numpy\njson.dumps = json.loads = struct.unpack = None"
 DEEP = f"""
 {HEAD}
@@ -100,6 +99,9 @@ def returns(value, said="not of the kind", state="{'u': u}"):
     return answer(
         MOMENTUM.replace('return theta + u, {"u": u}', f"return {value}, {state}"), said=said
     )
+
+
+HALF = ALL | {"test_momentum": 1.5, "test_nesterov": 1.5}
 
 
 GROUPS = {
@@ -125,7 +127,7 @@ GROUPS = {
             ALL,
         ),
         "too much memory in an answer": answer(
-            body("np.ones((10**6, 10**5))"), said="Unable to allocate"
+            body("np.ones((10**6, 10**5))"), said="_ArrayMemoryError"
         ),
         "a small array of 80 GB": returns("np.broadcast_to(0.0, (10**5, 10**5))", "momentum"),
     },
@@ -135,9 +137,7 @@ GROUPS = {
         "a segmentation fault": answer(
             body("import ctypes\nctypes.string_at(0)"), said="a segmentation fault"
         ),
-        "killed by itself": answer(
-            body("import os\nos.abort()"), said="was ended by the signal SIGABRT"
-        ),
+        "killed by itself": answer(body("import os\nos.abort()"), said="was ended by the signal"),
         "input": answer(body("input('?')"), said="EOFError"),
         "SystemExit": answer(body("raise SystemExit"), said="SystemExit"),
         "KeyboardInterrupt": answer(body("raise KeyboardInterrupt"), said="momentum"),
@@ -200,17 +200,14 @@ GROUPS = {
         "tracing, hooks and collection": more(TRACE),
         "the recursion limit": more("import sys\nsys.setrecursionlimit(60)"),
         "signals blocked": more(SIGNALS),
-        "modules forgotten": more(MODULES),
-        "builtins deleted": more(DELETE),
-        "builtins that lie": more(LIES, without("momentum", "nesterov"), "momentum"),
-        "the grader's libraries broken": more(JSON, said="the cells after it"),
-        "memory forbidden": more(LIMITS),
-        "names taken": more(
-            "np = check = get_ipython = display = None",
-            without("momentum", "nesterov"),
-            "AttributeError",
+        "modules forgotten": more(
+            MODULES, without("momentum", "nesterov", "plain"), "nothing of that name"
         ),
-        "names deleted": more("%reset -f", without("momentum", "nesterov"), "NameError"),
+        "builtins deleted": more(DELETE),
+        "builtins that lie": more(LIES, said="the cells after it"),
+        "the grader's libraries broken": more(JSON, said="the cells after it"),
+        "names taken": more("np = check = get_ipython = display = None", HALF, "AttributeError"),
+        "names deleted": more("%reset -f", HALF, "NameError"),
         "time stopped": more("import time\ntime.time = time.monotonic = lambda: 0.0"),
         "an alarm": more("import signal\nsignal.alarm(1)\nsignal.setitimer(1, 0.5)"),
     },
@@ -269,12 +266,15 @@ GROUPS = {
         "changes it after the return": answer(
             MOMENTUM.replace("return theta + u", "theta += u\n    return theta")
             + "\n# in place, as the exercise forbids",
-            said="in place",
+            points=ALL | {"test_momentum": 4.5},
+            said="changes what it is given",
         ),
-        "changes it from a thread": answer(
-            body(
-                "import threading, time\ndef later(a):\n    while True: a += 1\n"
-                "threading.Thread(target=later, args=(theta.copy(),), daemon=True).start()"
+        "changes an earlier result": answer(
+            "given = []\n"
+            + MOMENTUM.replace(
+                RETURN,
+                "for old in given:\n        old.fill(7.0)\n    result = theta + u\n"
+                "    given[:] = [result, u]\n    return result",
             ),
             ALL,
         ),
@@ -300,7 +300,11 @@ GROUPS = {
             f"{HEAD}\n    return Lazy(), Lazy()",
             said="not of the kind",
         ),
-        "a larger precision": returns("(theta + u).astype(np.longdouble)", "momentum"),
+        "a larger precision": answer(
+            MOMENTUM.replace(RETURN, "return (theta + u).astype(np.longdouble)"),
+            ALL | {"test_momentum": 4.5},
+            "float32 out",
+        ),
         "complex numbers": returns("theta + u + 0j"),
         "a matrix": returns("np.asmatrix(theta + u)"),
         "a masked array": returns("np.ma.masked_array(theta + u)"),

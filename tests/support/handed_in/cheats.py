@@ -1,6 +1,6 @@
 """Attempts to gain points, and to see or change what is not theirs."""
 
-from handed_in.making import HEAD, NOTHING, answer, blank, body, cheat, more, of, without
+from handed_in.making import ALL, HEAD, NOTHING, answer, blank, body, cheat, more, of, without
 
 STRIP_ASSERTS = """
 import ast
@@ -189,12 +189,12 @@ def of_two(source, momentum, points=None, said=""):
     return more(source, points, said, momentum=momentum)
 
 
-def forged(message, said="the program was ended"):
+def forged(message, said="the program was ended", points=None):
     """Return a submission that writes a message of its own to the grader, in an answer.
 
     It looks for the connection there, where the check for foreign libraries cannot see it.
     """
-    return answer(body(f"{FORGE.strip()}\n{message}\nreturn theta, {{'u': theta}}"), said=said)
+    return answer(body(f"{FORGE.strip()}\n{message}\nreturn theta, {{'u': theta}}"), points, said)
 
 
 GROUPS = {
@@ -207,7 +207,7 @@ GROUPS = {
     "points shown from inside the tested function": {
         "a display of points in the function": answer(
             f"{HEAD}\n    get_ipython().displayhook(5.0)\n    return theta, {{}}",
-            said="the key 'u'",
+            said="it uses IPython",
         ),
         "a display of points that never comes back": of(
             blank(plain="def plain():\n    get_ipython().displayhook(2.0)\n    return 0"),
@@ -238,7 +238,7 @@ GROUPS = {
         "an array of objects": answer(
             f"{YES}\n{HEAD}\n    a = np.array([Yes()] * theta.size, dtype=object)\n"
             "    return a.reshape(theta.shape), {'u': a.reshape(theta.shape)}",
-            said="not of the kind",
+            said="ValueError",
         ),
         "an array that always agrees": answer(
             "class A(np.ndarray):\n    def __eq__(self, other): return True\n"
@@ -251,7 +251,7 @@ GROUPS = {
             f"    def __contains__(self, key): return True\n{HEAD}\n    return theta, D()",
             said="not of the kind",
         ),
-        "right once": answer(ONCE, said="not right"),
+        "right once": answer(ONCE, ALL | {"test_momentum": 1.0}, "not right"),
     },
     "patched libraries": {
         "patched comparisons": cheat(PATCH, said="is still reached"),
@@ -293,7 +293,7 @@ GROUPS = {
         "scipy called": answer(
             body("from scipy.special import softmax\nsoftmax(theta)"), said="it uses scipy"
         ),
-        "a search for what is expected": answer(SEARCH, said="not right"),
+        "a search for what is expected": answer(SEARCH, said="theta after step 1"),
     },
     "the gradebook changed": {
         "SQL on the gradebook": cheat(DATABASE, said="is still reached"),
@@ -320,7 +320,7 @@ GROUPS = {
         "signals to all": more(
             "import os\nfor pid in (1, -1):\n    try: os.kill(pid, 9)\n    except OSError: pass"
         ),
-        "a signal to its group": more("import os\nos.kill(0, 9)", said="the cells after it"),
+        "a signal to its group": more("import os\nos.kill(0, 9)"),
         "its own memory overwritten": answer(
             body("import ctypes\nctypes.memset(id(theta), 255, 64)\ntheta + 1"),
             said="a segmentation fault",
@@ -331,22 +331,28 @@ GROUPS = {
         "/proc/self/mem written": more(
             "with open('/proc/self/mem', 'r+b') as f:\n    f.seek(id(None))\n    f.write(b'x' * 64)"
         ),
-        "a reply forged": forged("send(['reply', ['answer', [theta, {'u': theta}], [], []]])"),
-        "an early end": forged("send(['reply', ['granted', 5.0]])\n__import__('os')._exit(0)"),
+        "a reply forged": forged(
+            "send(['reply', ['answer', [theta, {'u': theta}], [], []]])",
+            "sent what no answer can be",
+            without("momentum", "nesterov"),
+        ),
+        "an early end": forged(
+            "send(['reply', ['granted', 5.0]])\n__import__('os')._exit(0)",
+            "sent what no answer can be",
+        ),
         "a call of nothing": forged("send(['callback', 99, (), {}])"),
-        "a thousand messages": forged("[send(['reply', k]) for k in range(1000)]"),
+        "a thousand messages": forged(
+            "[send(['reply', k]) for k in range(1000)]", "sent what no answer can be"
+        ),
         "sixty megabytes of lists": forged(
             "text = b'[' + b'[],' * 20_000_000 + b'0]'\n"
             "connection.sendall(len(text).to_bytes(8, 'big') * 2 + text)"
         ),
         "nonsense": forged("connection.sendall(b'x' * 100)"),
-        "a message that never ends": forged("connection.sendall((1000).to_bytes(8, 'big') * 2)"),
-        "the connection closed": forged("connection.close()"),
-        "the connection stolen": more(
-            f"{FORGE}import threading\n"
-            "threading.Thread(target=lambda: connection.recv(10**6), daemon=True).start()",
-            said="the cells after it",
+        "a message that never ends": forged(
+            "connection.sendall((1000).to_bytes(8, 'big') * 2)", "did not stop when"
         ),
+        "the connection closed": forged("connection.close()", "ended itself"),
         "all files closed": more("import os\nos.closerange(0, 256)", said="the cells after it"),
     },
 }
