@@ -169,6 +169,7 @@ def way_to(folder: str) -> list[str]:
 
 
 def system_folders() -> list[str]:
+    """Return the options that let a sandbox see the system's programs and libraries."""
     options = []
     for name in _SYSTEM:
         if Path(name).is_symlink():

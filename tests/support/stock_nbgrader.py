@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 
 from grader.sealed.inside import isolate
-from grader.sealed.protection import system_folders, submission_uid, way_to
+from grader.sealed.protection import submission_uid, system_folders, way_to
 from grader.stock import open_gradebook
 from judged_release import release
 from small_release import cell_of
