@@ -211,15 +211,18 @@ def _trial(arguments: list[str], *, bare: bool = False) -> str:
     with tempfile.TemporaryDirectory(prefix="grader-") as folder:
         kit = make_kit(Path(folder) / "kit")
         inner = [sys.executable, "-I", *arguments] if bare else python(arguments[1:], KIT)
+        command = [*bubblewrap(kit, ()), *inner]
         try:
-            done = subprocess.run(  # noqa: S603
-                [*bubblewrap(kit, ()), *inner],
-                capture_output=True,
-                timeout=_TRIAL_TIMEOUT,
-                check=False,
-                text=True,
-            )
+            done = _run(command)
+            if done.returncode < 0:  # somebody killed it: that says nothing about the sandbox
+                done = _run(command)
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
     lines = (done.stderr or f"exit status {done.returncode}").strip().splitlines()
     return lines[-1] if done.returncode else ""
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        command, capture_output=True, timeout=_TRIAL_TIMEOUT, check=False, text=True
+    )
