@@ -23,8 +23,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 KIT = "/kit"
 """Where a sandbox finds what it imports of the course."""
 
-_SCRATCH = "/tmp"  # noqa: S108 - inside the sandbox
-MATPLOTLIB = f"{_SCRATCH}/matplotlib"
+_TEMPORARY = "/tmp"  # noqa: S108 - inside the sandbox
+_PREFIXES = tuple(dict.fromkeys((sys.base_prefix, sys.prefix)))
+SCRATCH = "/scratch" if any(prefix.startswith(_TEMPORARY) for prefix in _PREFIXES) else _TEMPORARY
+"""The folder that a submission may write to; where this Python lies in /tmp, another one."""
+
+MATPLOTLIB = f"{SCRATCH}/matplotlib"
 """Where matplotlib finds the list of fonts there: making it takes seconds."""
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -99,7 +103,7 @@ def examine(mode: Mode) -> Protection:
         )
     if reason:
         return Protection(sandbox=False, nested=False, missing=(f"No sandbox: {reason}",))
-    refused = _trial(["-m", "course._inside.isolate", *_uid_arguments()])
+    refused = _trial(["-m", "course._inside.isolate", SCRATCH, *_uid_arguments()])
     if refused:
         return Protection(
             sandbox=True,
@@ -133,7 +137,7 @@ def bubblewrap(kit: Path, libraries: tuple[str, ...], fonts: tuple[str, ...] = (
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv"),
         *system_folders(),
     ]
-    for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
+    for prefix in _PREFIXES:
         if not prefix.startswith("/usr"):
             command += [*way_to(prefix), "--ro-bind", prefix, prefix]
     for folder in package_folders():
@@ -147,9 +151,9 @@ def bubblewrap(kit: Path, libraries: tuple[str, ...], fonts: tuple[str, ...] = (
     ]
     return [
         *command,
-        *("--ro-bind", str(kit), KIT, "--proc", "/proc", "--dev", "/dev", "--tmpfs", _SCRATCH),
+        *("--ro-bind", str(kit), KIT, "--proc", "/proc", "--dev", "/dev", "--tmpfs", SCRATCH),
         *lists,
-        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _SCRATCH),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH),
     ]
 
 
@@ -188,7 +192,7 @@ def _why_not() -> str:
     if shutil.which("bwrap") is None:
         return _NO_BUBBLEWRAP
     if os.getuid() == 0:
-        for prefix in (sys.base_prefix, sys.prefix):
+        for prefix in _PREFIXES:
             if not Path(prefix).stat().st_mode & 0o005:
                 return _UNREADABLE.format(prefix=prefix)
     refused = _trial(["-m", "timeit", "-n", "1", "pass"], bare=True)

@@ -31,6 +31,7 @@ from grader.sealed.kit import course_modules, make_kit
 from grader.sealed.protection import (
     KIT,
     MATPLOTLIB,
+    SCRATCH,
     Protection,
     bubblewrap,
     python,
@@ -52,7 +53,7 @@ _PLACES = frozenset({"module", "lambda", "listcomp", "genexpr", "dictcomp", "set
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
-    "HOME": "/tmp",  # noqa: S108 - inside the sandbox
+    "HOME": SCRATCH,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -297,7 +298,7 @@ class _Server:
         plan = {
             "libraries": [name for name in libraries if name != "numpy"],
             "kept_out": [*course_modules(), *hidden_modules(libraries)],
-            "limits": asdict(limits),
+            "limits": asdict(limits) | {"scratch": SCRATCH},
             "separate": protection.nested,
             "uid": submission_uid() if protection.nested else None,
         }

@@ -19,8 +19,6 @@ _NOSUID, _NODEV = 2, 4
 _CAPABILITY_VERSION, _CAPSET = 0x20080522, {"x86_64": 126, "aarch64": 91}
 _SIGKILL = 9
 
-HOME = "/tmp/submission"  # noqa: S108 - a fresh folder in memory, seen by one submission only
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -31,12 +29,14 @@ class Limits:
         disk: bytes of all files together.
         files: how many files.
         processes: how many processes and threads.
+        scratch: the folder that each submission gets anew, in memory.
     """
 
     memory: int
     disk: int
     files: int = 1000
     processes: int = 32
+    scratch: str = "/tmp"  # noqa: S108 - inside the sandbox
 
 
 def separate(limits: Limits, uid: int | None) -> None:
@@ -57,8 +57,8 @@ def separate(limits: Limits, uid: int | None) -> None:
         Path("/proc/self/setgroups").write_text("deny")
         for name, number in zip(("uid_map", "gid_map"), own, strict=True):
             Path(f"/proc/self/{name}").write_text(f"{number} {number} 1")
-    _mount("/tmp", f"size={limits.disk},nr_inodes={limits.files},mode=1777")  # noqa: S108
-    _mount("/dev/shm", f"size={limits.disk},nr_inodes={limits.files},mode=1777")  # noqa: S108
+    for place in (limits.scratch, "/dev/shm"):  # noqa: S108 - inside the sandbox
+        _mount(place, f"size={limits.disk},nr_inodes={limits.files},mode=1777")
 
 
 def surrender(limits: Limits, uid: int | None) -> None:
@@ -121,8 +121,8 @@ def _call(name: str, *arguments: object) -> None:
 
 
 if __name__ == "__main__":  # a trial, whether the kernel allows all this
-    limits = Limits(memory=2**30, disk=2**20)
-    uid = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    limits = Limits(memory=2**30, disk=2**20, scratch=sys.argv[1])
+    uid = int(sys.argv[2]) if len(sys.argv) > 2 else None
     separate(limits, uid)
     child = os.fork()
     if child == 0:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from . import isolate
 from .bounds import CANNOT_START
-from .isolate import HOME, Limits
+from .isolate import Limits
 from .libraries import Finder
 from .program import Program
 from .shell import Shell, make_shell
@@ -65,7 +65,7 @@ def main(control_number: int, plan: Plan) -> None:
     gc.collect()
     gc.freeze()  # a collection in a submission's process would copy all pages that it looks at
     send(control, "ready")
-    process, folder = 0, HOME
+    process, folder = 0, f"{plan.limits.scratch}/submission"
     while True:
         try:
             request = receive(control)
