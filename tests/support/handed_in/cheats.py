@@ -152,7 +152,7 @@ LINKS = """
 import os
 for number, target in enumerate(("/proc/1/root", "/etc/shadow", "/", "../..", "/dev/mem")):
     os.symlink(target, f"link{number}")
-    os.symlink(target, f"link{number}")
+    os.symlink(target, f"../link{number}")
 found = []
 for number in range(5):
     for name in (f"link{number}", f"link{number}/root/.ssh", f"link{number}/gradebook.db"):
