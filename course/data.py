@@ -60,8 +60,8 @@ class Split:
         Hastie, Tibshirani and Friedman, *The Elements of Statistical Learning*, 2009, chapter 7.
 
     Who differs:
-        Where numbers such as a rate are chosen by a score, a third part is needed for it: split
-        the training part once more.
+        Where numbers such as a rate are chosen by a score, a third part is needed for it:
+        ``hold_back`` takes it from the training part.
     """
 
     x_train: Array
@@ -79,6 +79,14 @@ class Split:
                     f"Split: x_{part} has {len(x)} samples but y_{part} has {len(y)} labels. "
                     "Give one label for each sample."
                 )
+
+    def hold_back(self, share: float = 0.2) -> Split:
+        """Return the training part alone, its last ``share`` in the place of the test part.
+
+        What is chosen by a score, such as a rate, is chosen on this: the test part stays unseen.
+        """
+        cut = round((1 - as_number("hold_back", "share", share, "(0, 1)")) * len(self.x_train))
+        return Split(self.x_train[:cut], self.y_train[:cut], self.x_train[cut:], self.y_train[cut:])
 
 
 def digits(seed: int = 0, test_share: float = 0.2) -> Split:

@@ -1,21 +1,11 @@
-"""Every live figure of unit 04 really draws over the whole range of each of its controls."""
+"""The figures of unit 04 show what they say."""
 
-import inspect
-
-import ipywidgets
 import numpy as np
 import pytest
 
 from course import schedulers
 from course.widgets import schedules as unit
-from course.widgets._live import LiveFigure
-
-FIGURES = [unit.schedule_explorer, unit.range_test_explorer, unit.early_stopping_explorer]
-
-
-@pytest.fixture(scope="module", params=FIGURES, ids=lambda figure: figure.__name__)
-def live(request):
-    return request.param()
+from live_figures import in_use
 
 
 @pytest.fixture(scope="module")
@@ -25,99 +15,8 @@ def explorer():
 
 @pytest.fixture(autouse=True)
 def _as_it_was_at_first(request):
-    for name in ("live", "explorer"):
-        if name in request.fixturenames:
-            request.getfixturevalue(name).reset()
-
-
-def positions(control):
-    """Return the ends and the middle of a control's range, or all of its options."""
-    if isinstance(control, ipywidgets.Dropdown):
-        return [value for _, value in control.options]
-    if isinstance(control, ipywidgets.FloatLogSlider):
-        return [float(10**power) for power in np.linspace(control.min, control.max, 3)]
-    kind = int if isinstance(control, ipywidgets.IntSlider) else float
-    return [kind(value) for value in np.linspace(control.min, control.max, 3)]
-
-
-def in_use(live):
-    return {
-        name: control for name, control in live.controls.items() if control.layout.display != "none"
-    }
-
-
-def turn(live, name):
-    """Turn a control to each of its positions and return the pictures."""
-    pictures = set()
-    for value in positions(live.controls[name]):
-        text = live.update(**{name: value})
-        assert text
-        assert "nan" not in text
-        pictures.add(bytes(live.image.value))
-    return pictures
-
-
-def test_every_position_of_every_control_draws(live):
-    for name, control in in_use(live).items():
-        # A δ may be too small to change what is kept: two pictures show that it is heard.
-        least = 2 if name == "min_delta" else len(positions(control))
-        assert len(turn(live, name)) >= least, f"{name} does not change the picture"
-        live.reset()
-
-
-@pytest.mark.parametrize("schedule", unit.SCHEDULES)
-def test_every_control_of_every_schedule_draws(explorer, schedule):
-    explorer.update(schedule=schedule)
-    for name in set(in_use(explorer)) - {"schedule"}:
-        explorer.reset()
-        explorer.update(schedule=schedule)
-        assert len(turn(explorer, name)) >= 2, f"{name} does not change the picture"
-
-
-def test_extremes_together_draw(live):
-    for end in (0, -1):
-        text = live.update(**{name: positions(c)[end] for name, c in live.controls.items()})
-        assert "nan" not in text
-        assert live.pixels().std() > 0
-
-
-def test_controls_have_labels_and_live_sliders(live):
-    for name, control in live.controls.items():
-        assert control.description, f"{name} has no label"
-        assert getattr(control, "continuous_update", True), f"{name} waits for the mouse"
-
-
-def test_reset_brings_the_first_picture_back(live):
-    first = bytes(live.image.value)
-    for name, control in in_use(live).items():
-        live.update(**{name: positions(control)[0]})
-    live.reset_button.click()
-    assert bytes(live.image.value) == first
-
-
-def test_nothing_is_clipped_at_the_edge(live):
-    picture = live.pixels()
-    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
-        assert (edge == 255).all()
-
-
-def test_text_is_large_enough_to_read(live):
-    axes = live.figure.axes
-    legends = [legend for a in axes if (legend := a.get_legend())]
-    texts = [text for a in axes for text in (a.title, a.xaxis.label, a.yaxis.label)]
-    texts += [tick for a in axes for tick in a.get_xticklabels() + a.get_yticklabels()]
-    texts += [text for legend in legends for text in legend.get_texts()]
-    assert all(text.get_fontsize() >= 10 for text in texts)
-    assert all(a.get_xlabel() and a.get_ylabel() for a in axes)
-
-
-def test_lines_that_share_axes_differ_in_more_than_colour(live):
-    for axes in live.figure.axes:
-        looks = [
-            (line.get_linestyle(), line.get_linewidth(), line.get_marker(), line.get_markersize())
-            for line in axes.lines
-        ]
-        assert len(set(looks)) == len(looks)
+    if "explorer" in request.fixturenames:
+        request.getfixturevalue("explorer").reset()
 
 
 def test_only_the_controls_of_the_chosen_schedule_are_shown(explorer):
@@ -211,10 +110,3 @@ def test_the_range_test_marks_the_rate_it_names():
 def test_the_stopping_point_is_where_patience_ends(patience, min_delta, expected):
     losses = np.array([1.0, 0.6, 0.7, 0.65, 0.5, 0.8, 0.9])
     assert unit.stopping_point(losses, patience, min_delta) == expected
-
-
-def test_every_figure_is_exported_and_tested():
-    offered = [getattr(unit, name) for name in unit.__all__]
-    makers = [f for f in offered if inspect.isfunction(f) and not inspect.signature(f).parameters]
-    assert set(makers) == set(FIGURES)
-    assert all(isinstance(figure(), LiveFigure) for figure in FIGURES)
