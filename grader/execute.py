@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import atexit
 import contextlib
+import functools
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -104,7 +105,8 @@ def checked_exercise(cell: NotebookNode) -> Exercise | None:
     return None
 
 
-def _checked_names(source: str) -> list[str] | None:
+@functools.lru_cache(maxsize=1024)
+def _checked_names(source: str) -> tuple[str, ...] | None:
     """Return FUNCTION, and EXERCISE if given, in ``check(FUNCTION, "EXERCISE").award()``."""
     with contextlib.suppress(SyntaxError):
         match ast.parse(source).body:
@@ -119,9 +121,9 @@ def _checked_names(source: str) -> list[str] | None:
             ]:
                 match function, rest:
                     case ast.Name(name), []:
-                        return [name]
+                        return (name,)
                     case ast.Name(name), [ast.Constant(str(exercise))]:
-                        return [name, exercise]
+                        return name, exercise
     return None
 
 
@@ -190,7 +192,7 @@ class _Run:
 
     def _judge(self, session: Session, cell: NotebookNode) -> None:
         exercise = self._asked[cell.id]
-        names = _checked_names(cell.source) or [exercise.name]
+        names = _checked_names(cell.source) or (exercise.name,)
         try:
             verdict = self._verdict(session, exercise, names[0])
         except Gone as gone:

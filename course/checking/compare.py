@@ -120,16 +120,16 @@ def difference(expected: Any, got: Any, ulps: int, scale: float = 0.0) -> Differ
         raise WrongKind(f"expected the shape {expected.shape}, got the shape {got.shape}")
     if expected.size == 0:
         return None
-    exact = expected.dtype.kind != "f"
-    expected, epsilon = expected.astype(np.float64), 0 if exact else np.finfo(expected.dtype).eps
-    got = got.astype(np.float64)
-    finite = np.isfinite(expected)
-    scale = np.max(np.abs(expected[finite]), initial=scale)
-    tolerance = float(ulps * epsilon * scale)
+    epsilon = np.finfo(expected.dtype).eps if expected.dtype.kind == "f" else 0
+    expected, got = expected.astype(np.float64), got.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
+        errors = np.abs(expected - got)
+    size = np.abs(expected)
+    if not np.isfinite(errors).all():
         same = (expected == got) | (np.isnan(expected) & np.isnan(got))
-        errors = np.where(same, 0.0, np.abs(expected - got))
-    errors = np.where(np.isnan(errors), np.inf, errors)
+        errors = np.where(same, 0.0, np.where(np.isnan(errors), np.inf, errors))
+        size = size[np.isfinite(expected)]
+    tolerance = float(ulps * epsilon * np.max(size, initial=scale))
     place = np.unravel_index(int(np.argmax(errors)), errors.shape)
     if errors[place] <= tolerance:
         return None

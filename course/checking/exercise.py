@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,7 +55,7 @@ def one_call(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observa
     yield "the result", function(**inputs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """An exercise as data; `course.checking.judge` turns it and a function into a verdict.
 
@@ -91,6 +92,11 @@ class Exercise:
     def points(self) -> float:
         """All points that can be earned."""
         return sum(part.points for part in self.parts)
+
+    @functools.cached_property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the function's arguments, in their order."""
+        return tuple(inspect.signature(self.reference).parameters)
 
 
 @dataclass(frozen=True)

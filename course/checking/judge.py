@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def judge(
 
 def play(exercise: Exercise, function: Callable[..., Any], case: Case) -> Run:
     """Run one case against a function and write down what is seen."""
-    guarded = Guarded(function, tuple(inspect.signature(exercise.reference).parameters))
+    guarded = Guarded(function, exercise.arguments)
     seen: list[tuple[str, Any]] = []
     fault: Exception | None = None
     try:
@@ -99,6 +98,20 @@ def reference_runs(exercise: Exercise, seed: int) -> tuple[Run, ...]:
 def mistake_runs(exercise: Exercise, seed: int) -> tuple[tuple[Run, ...], ...]:
     """Return, for each known mistake, its runs on a seed's cases."""
     return tuple(_runs(exercise, mistake.variant, seed) for mistake in exercise.mistakes)
+
+
+@functools.lru_cache(maxsize=256)
+def _telling_cases(exercise: Exercise, seed: int) -> tuple[tuple[int, ...], ...]:
+    """Return, for each known mistake, the indices of the cases in which it is not right."""
+    cases, expected = draw_cases(exercise, seed), reference_runs(exercise, seed)
+    return tuple(
+        tuple(
+            index
+            for index, case in enumerate(cases)
+            if find_failure(exercise, case, expected[index], wrong[index], reveal=False)
+        )
+        for wrong in mistake_runs(exercise, seed)
+    )
 
 
 def find_failure(
@@ -199,17 +212,13 @@ def name_mistake(exercise: Exercise, seed: int, runs: list[Run]) -> NamedMistake
 
 def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[int]:
     """Return the indices of all mistakes that these runs match on every distinguishing case."""
-    cases, expected = draw_cases(exercise, seed), reference_runs(exercise, seed)
-    matching = []
-    for index, wrong in enumerate(mistake_runs(exercise, seed)):
-        telling = [
-            i
-            for i, case in enumerate(cases)
-            if find_failure(exercise, case, expected[i], wrong[i], reveal=False)
-        ]
-        if telling and all(_alike(exercise, wrong[i], runs[i]) for i in telling):
-            matching.append(index)
-    return matching
+    return [
+        index
+        for index, (wrong, telling) in enumerate(
+            zip(mistake_runs(exercise, seed), _telling_cases(exercise, seed), strict=True)
+        )
+        if telling and all(_alike(exercise, wrong[i], runs[i]) for i in telling)
+    ]
 
 
 def short(value: Any, digits: int = _DIGITS_SHOWN[0]) -> str:

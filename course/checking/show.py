@@ -24,6 +24,7 @@ _ENVIRONMENT = Environment(
     loader=PackageLoader("course.checking"),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
+    auto_reload=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )

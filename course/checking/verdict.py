@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from course.checking.show import as_html, as_text
@@ -87,7 +87,18 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data, ready for JSON."""
-        return {"points": self.points, "max_points": self.max_points} | asdict(self)
+        return {
+            "points": self.points,
+            "max_points": self.max_points,
+            "exercise": self.exercise,
+            "status": self.status,
+            "parts": [dict(vars(part)) for part in self.parts],
+            "failure": vars(self.failure) | {"inputs": dict(self.failure.inputs)}
+            if self.failure
+            else None,
+            "mistake": dict(vars(self.mistake)) if self.mistake else None,
+            "notes": list(self.notes),
+        }
 
     def award(self) -> float:
         """Show the verdict and return the points: the last line of a graded cell.

@@ -25,7 +25,7 @@ from course.checking.compare import WrongKind, plain
 from grader.errors import GraderError
 from grader.sealed.environment import hidden_modules
 from grader.sealed.inside import wire
-from grader.sealed.inside.bounds import CANNOT_START
+from grader.sealed.inside.bounds import CANNOT_START, END, ENDED, START
 from grader.sealed.inside.isolate import Limits
 from grader.sealed.kit import course_modules, make_kit
 from grader.sealed.protection import (
@@ -125,7 +125,7 @@ class Session:
     def __init__(self, server: _Server, limits: Limits) -> None:
         self._server = server
         self._memory = _TOGETHER * limits.memory
-        self._connection = server.start()
+        self._channel = wire.Channel(server.start(), _LOOK, self._look)
         self.reason = ""
 
     def run(self, source: str, seconds: float, *, released: bool = False) -> list[Any]:
@@ -209,14 +209,14 @@ class Session:
             raise Gone(self.reason)
         functions = [] if functions is None else functions
         try:
-            wire.send(self._connection, request, functions, deadline=deadline)
+            self._channel.send(request, functions, deadline=deadline)
             while True:
-                match self._receive(deadline):
+                match self._channel.receive(deadline=deadline):
                     case ["reply", reply]:
                         return reply
                     case ["callback", int(number), tuple(args), dict(kwargs)]:
                         answer = _called(functions, number, args, kwargs)
-                        wire.send(self._connection, answer, deadline=deadline)
+                        self._channel.send(answer, deadline=deadline)
                     case _:
                         raise wire.BadMessage("a message is neither reply nor call")
         except wire.Closed:
@@ -226,21 +226,15 @@ class Session:
         except wire.BadMessage as error:
             raise self._gone(f"was ended: {error}") from None
 
-    def _receive(self, deadline: float) -> Any:
-        """Wait for a message, and look now and then whether memory runs out."""
-        while True:
-            ready = min(deadline, time.monotonic() + _LOOK)
-            if _has_come(self._connection, ready):
-                return wire.receive(self._connection, deadline=deadline)
-            if time.monotonic() >= deadline:
-                raise wire.TooLate
-            if self._server.memory_in_use() > self._memory:
-                raise self._gone("used more memory than a submission may")
+    def _look(self) -> None:
+        """See to it that a process that is at work does not use up the machine's memory."""
+        if self._server.memory_in_use() > self._memory:
+            raise self._gone("used more memory than a submission may")
 
     def _gone(self, why: str) -> Gone:
         """End the process, remember why, and return the error that says so."""
-        self._connection.close()
-        ended = self._server.end("end" if why else "ended")
+        self._channel.close()
+        ended = self._server.end(END if why else ENDED)
         self.reason = why or _ending(ended)
         return Gone(self.reason)
 
@@ -320,7 +314,7 @@ class _Server:
             cwd=self._folder,
         )
         inner.close()
-        self._control = control
+        self._control, self._answers = control, wire.Channel(control, _LOOK)
         try:
             self._reply(_WARM_UP)
         except (wire.Closed, wire.TooLate):
@@ -335,17 +329,16 @@ class _Server:
         """Start a submission's process and return the connection to it."""
         connection, inner = socket.socketpair()
         with inner:
-            wire.send(self._control, "start")
-            socket.send_fds(self._control, [b"."], [inner.fileno()])
+            socket.send_fds(self._control, [START], [inner.fileno()])
         self._reply(_WARM_UP)
         return connection
 
-    def end(self, request: str) -> list[Any]:
+    def end(self, request: bytes) -> list[Any]:
         """End the submission's process and return how it had ended."""
         try:
-            wire.send(self._control, request)
+            self._control.sendall(request)
             ended = self._reply(_WARM_UP)
-        except (wire.Closed, wire.TooLate):
+        except (OSError, wire.Closed, wire.TooLate):
             self.close()
             return ["killed", 0]
         if ended == ["ended", CANNOT_START]:
@@ -374,7 +367,7 @@ class _Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _reply(self, seconds: float) -> Any:
-        return wire.receive(self._control, deadline=time.monotonic() + seconds)
+        return self._answers.receive(deadline=time.monotonic() + seconds)
 
     def _said(self) -> str:
         self._errors.seek(0)
@@ -392,17 +385,6 @@ def _called(
         return ["value", plain(functions[number](*args, **kwargs))]
     except Exception as error:  # a student's arguments may not fit: the student's code is told
         return ["error", [type(error).__name__, str(error)[:_TEXT_LIMIT]]]
-
-
-def _has_come(connection: socket.socket, until: float) -> bool:
-    connection.settimeout(max(0.001, until - time.monotonic()))
-    try:
-        connection.recv(1, socket.MSG_PEEK)
-    except TimeoutError:
-        return False
-    except OSError:
-        raise wire.Closed from None
-    return True
 
 
 def _without_values(text: str, lines: frozenset[str]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers that both sides of a sandbox know: how much is kept of what a cell shows."""
+"""What both sides of a sandbox know: how much is kept of what a cell shows, and a few signs."""
 
 OUTPUT_LIMIT = 90_000
 """Characters of text."""
@@ -11,3 +11,6 @@ DISPLAY_LIMIT = 200
 
 CANNOT_START = 97
 """The exit code of a process that could not be set apart."""
+
+START, END, ENDED = b"s", b"e", b"d"
+"""What the trusted side asks of the warm server; see `server`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +12,14 @@ from course.checking.compare import WrongKind, describe, plain
 from course.checking.libraries import foreign_libraries
 
 from .shell import OUTPUTS, Shell, _fresh_streams, time_limit
-from .wire import BadMessage, Closed, receive, send
+from .wire import BadMessage, Channel, Closed
 
 
 class Program:
-    """Serves one submission until the other side closes the connection."""
+    """Serves one submission until the other side closes the channel."""
 
-    def __init__(self, connection: socket.socket, shell: Shell) -> None:
-        self._connection = connection
+    def __init__(self, channel: Channel, shell: Shell) -> None:
+        self._channel = channel
         self._shell = shell
         self._found: list[Callable[..., Any]] = []
 
@@ -34,11 +33,11 @@ class Program:
         own = os.getpid()
         while True:
             try:
-                what, *arguments = receive(self._connection, function=self._callback)
+                what, *arguments = self._channel.receive(function=self._callback)
                 reply = requests[what](*arguments)
                 if os.getpid() != own:  # a student's fork got here: one process answers
                     return
-                send(self._connection, ["reply", reply])
+                self._channel.send(["reply", reply])
             except Closed:
                 return
 
@@ -90,10 +89,10 @@ class Program:
     def _callback(self, number: int) -> Callable[..., Any]:
         def callback(*args: Any, **kwargs: Any) -> Any:
             try:
-                send(self._connection, ["callback", number, plain(args), plain(kwargs)])
+                self._channel.send(["callback", number, plain(args), plain(kwargs)])
             except (WrongKind, BadMessage) as error:
                 raise TypeError(f"this function takes numbers and arrays: {error}") from None
-            what, content = receive(self._connection)
+            what, content = self._channel.receive()
             if what == "value":
                 return content
             kind, text = content

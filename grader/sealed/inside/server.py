@@ -1,8 +1,8 @@
 """The warm server inside the sandbox: it has imported the libraries and forks for each submission.
 
-It runs no student's code itself. On its control connection come requests: "start" with the
-connection of a new submission's process, and "end", which kills that process and all it started;
-"ended" does the same where the process is expected to have ended by itself.
+It runs no student's code itself. On its control connection come requests of one letter: START with
+the connection of a new submission's process, and END, which kills that process and all it started;
+ENDED does the same where the process is expected to have ended by itself.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import isolate
-from .bounds import CANNOT_START
+from .bounds import CANNOT_START, ENDED, START
 from .isolate import Limits
 from .libraries import Finder
 from .program import Program
 from .shell import Shell, make_shell
-from .wire import Closed, receive, send
+from .wire import Channel
 
 _PATIENCE = 2.0
 
@@ -56,6 +56,7 @@ def main(control_number: int, plan: Plan) -> None:
     """Get warm, say so, and serve until the control connection closes."""
     control = socket.socket(fileno=control_number)
     os.set_inheritable(control_number, False)
+    answers = Channel(control)
     for library in ("numpy.random", *plan.libraries):
         importlib.import_module(library)
     if "torch" in sys.modules:
@@ -64,44 +65,42 @@ def main(control_number: int, plan: Plan) -> None:
     sys.meta_path.insert(0, Finder(plan.kept_out))
     gc.collect()
     gc.freeze()  # a collection in a submission's process would copy all pages that it looks at
-    send(control, "ready")
+    answers.send("ready")
     process, folder = 0, f"{plan.limits.scratch}/submission"
     while True:
-        try:
-            request = receive(control)
-        except Closed:
+        request, numbers, _, _ = socket.recv_fds(control, 1, 1)
+        if not request:
             return
-        if request == "start":
-            _, numbers, _, _ = socket.recv_fds(control, 1, 1)
+        if request == START:
             if not plan.separate:
                 folder = tempfile.mkdtemp(prefix="submission-")
             process = os.fork()
             if process == 0:
                 control.close()
-                _submission(socket.socket(fileno=numbers[0]), shell, plan, folder)
+                _submission(Channel(socket.socket(fileno=numbers[0])), shell, plan, folder)
             os.close(numbers[0])
-            send(control, "started")
+            answers.send("started")
         else:
-            send(control, _end(process, plan, _PATIENCE if request == "ended" else 0.0))
+            answers.send(_end(process, plan, _PATIENCE if request == ENDED else 0.0))
             if not plan.separate:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _submission(connection: socket.socket, shell: Shell, plan: Plan, folder: str) -> NoReturn:
+def _submission(channel: Channel, shell: Shell, plan: Plan, folder: str) -> NoReturn:
     """Be a submission's process, or the one that watches over its namespaces."""
     try:
         if not plan.separate:
             os.setsid()
             isolate.limit_resources(plan.limits, isolate.address_space())
-            _run(connection, shell, folder)
+            _run(channel, shell, folder)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         isolate.separate(plan.limits, plan.uid)
         inner = os.fork()
         if inner == 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             isolate.surrender(plan.limits, plan.uid)
-            _run(connection, shell, folder)
-        connection.close()
+            _run(channel, shell, folder)
+        channel.close()
         # The first process of a namespace takes all others with it, and is gone when they are.
         signal.signal(signal.SIGTERM, lambda *_: os.kill(inner, signal.SIGKILL))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -112,7 +111,7 @@ def _submission(connection: socket.socket, shell: Shell, plan: Plan, folder: str
         os._exit(CANNOT_START)
 
 
-def _run(connection: socket.socket, shell: Shell, folder: str) -> NoReturn:
+def _run(channel: Channel, shell: Shell, folder: str) -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
@@ -120,7 +119,7 @@ def _run(connection: socket.socket, shell: Shell, folder: str) -> NoReturn:
     os.chdir(folder)
     os.environ["HOME"] = os.environ["TMPDIR"] = folder
     try:
-        Program(connection, shell).serve()
+        Program(channel, shell).serve()
     except BaseException:
         os._exit(1)
     os._exit(0)

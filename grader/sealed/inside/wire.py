@@ -21,13 +21,16 @@ TREE_LIMIT = 8_000_000
 """Bytes of a message without its arrays: as Python's objects they take thirty times as much."""
 
 _DEEPEST = 64
+_READ, _READ_MOST = 2**16, 2**20
 _LENGTHS = struct.Struct(">QQ")
-_DTYPES = frozenset(f"<{kind}{size}" for kind in "iuf" for size in (2, 4, 8)) | {
-    "|b1",
-    "|i1",
-    "|u1",
-    "<f16",
+_DTYPES = {
+    name: np.dtype(name)
+    for name in (
+        *(f"<{kind}{size}" for kind in "iuf" for size in (2, 4, 8)),
+        *("|b1", "|i1", "|u1", "<f16"),
+    )
 }
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class BadMessage(Exception):  # noqa: N818 - the sender's fault
@@ -42,30 +45,124 @@ class TooLate(Exception):  # noqa: N818 - an end, not an error
     """The other side said nothing in time."""
 
 
-def send(
-    connection: socket.socket,
-    message: Any,
-    functions: list[Any] | None = None,
-    *,
-    deadline: float | None = None,
-) -> None:
-    """Send a value.
+class Channel:
+    """One end of a connection over which values go.
+
+    It reads ahead: nothing else may read from the connection.
 
     Args:
-        connection: where to.
-        message: plain values; also functions, which stay here, and random generators.
-        functions: the functions that the other side may call back, added to as they are met.
-        deadline: the time of `time.monotonic` until which the other side may take to listen.
-
-    Raises:
-        BadMessage: the value is too large.
-        Closed: nobody is there.
-        TooLate: it did not listen in time.
+        connection: the socket, of which the channel takes care from here on.
+        patience: the seconds after which a read or a write that waits looks at its deadline;
+            where it is missing, there is none.
+        waiting: called each time a read has waited that long.
     """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        patience: float | None = None,
+        waiting: Callable[[], None] | None = None,
+    ) -> None:
+        self._connection = connection
+        self._waiting = waiting
+        self._ahead = bytearray()
+        connection.settimeout(patience)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def send(
+        self,
+        message: Any,
+        functions: list[Any] | None = None,
+        *,
+        deadline: float = math.inf,
+    ) -> None:
+        """Send a value.
+
+        Args:
+            message: plain values; also functions, which stay here, and random generators.
+            functions: the functions that the other side may call back, added to as they are met.
+            deadline: the time of `time.monotonic` until which the other side may take to listen.
+
+        Raises:
+            BadMessage: the value is too large.
+            Closed: nobody is there.
+            TooLate: it did not listen in time.
+        """
+        rest = memoryview(_written(message, [] if functions is None else functions))
+        while rest:
+            try:
+                rest = rest[self._connection.send(rest) :]
+            except TimeoutError:
+                _require_time(deadline)
+            except OSError:
+                raise Closed from None
+
+    def receive(
+        self,
+        *,
+        deadline: float = math.inf,
+        function: Callable[[int], Any] | None = None,
+    ) -> Any:
+        """Return the next value that the other side sends.
+
+        Args:
+            deadline: the time of `time.monotonic` until which to wait.
+            function: makes the function with a number; where it is missing, only values may come.
+
+        Raises:
+            BadMessage: it is too large or no message.
+            Closed: the other side is gone.
+            TooLate: it did not come in time.
+        """
+        length, text_length = _LENGTHS.unpack(self._take(_LENGTHS.size, deadline))
+        if not (text_length <= length <= MESSAGE_LIMIT and text_length <= TREE_LIMIT):
+            raise BadMessage("a message is longer than allowed")
+        content = self._take(length, deadline)
+        try:
+            tree, heads = json.loads(content[:text_length].decode())
+            arrays = _arrays(heads, memoryview(content)[text_length:])
+            return _unpack(tree, arrays, function, 0)
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
+            raise BadMessage("a message is damaged") from None
+
+    def _take(self, count: int, deadline: float) -> bytearray:
+        """Return so many of the bytes that come, and keep what has come beyond them."""
+        while len(self._ahead) < count:
+            self._ahead += self._read(max(_READ, min(count - len(self._ahead), _READ_MOST)))
+            _require_time(deadline)
+        taken = self._ahead[:count]
+        del self._ahead[:count]
+        return taken
+
+    def _read(self, most: int) -> bytes:
+        """Return what has come; nothing where nothing came for as long as patience lasts."""
+        try:
+            came = self._connection.recv(most)
+        except TimeoutError:
+            if self._waiting:
+                self._waiting()
+            return b""
+        except OSError:
+            raise Closed from None
+        if not came:
+            raise Closed
+        return came
+
+
+def _require_time(deadline: float) -> None:
+    if time.monotonic() >= deadline:
+        raise TooLate
+
+
+def _written(message: Any, functions: list[Any]) -> bytes:
+    """Return a message as bytes."""
     arrays: list[np.ndarray[Any, Any]] = []
-    tree = _pack(message, arrays, [] if functions is None else functions)
+    tree = _pack(message, arrays, functions)
     heads = [[array.dtype.str, array.shape] for array in arrays]
-    text = json.dumps([tree, heads], separators=(",", ":")).encode()
+    text = _ENCODE([tree, heads]).encode()
     length = len(text) + sum(array.nbytes for array in arrays)
     for size, limit in ((len(text), TREE_LIMIT), (length, MESSAGE_LIMIT)):
         if size > limit:
@@ -73,65 +170,7 @@ def send(
                 f"the values have {size / 1e6:.0f} MB; up to {limit / 1e6:.0f} MB can be sent"
             )
     parts = [_LENGTHS.pack(length, len(text)), text, *(array.tobytes() for array in arrays)]
-    _wait_until(connection, deadline)
-    try:
-        connection.sendall(b"".join(parts))
-    except TimeoutError:
-        raise TooLate from None
-    except OSError:
-        raise Closed from None
-
-
-def receive(
-    connection: socket.socket,
-    *,
-    deadline: float | None = None,
-    function: Callable[[int], Any] | None = None,
-) -> Any:
-    """Return the next value that the other side sends.
-
-    Args:
-        connection: where from.
-        deadline: the time of `time.monotonic` until which to wait.
-        function: makes the function with a number; where it is missing, only values may come.
-
-    Raises:
-        BadMessage: it is too large or no message.
-        Closed: the other side is gone.
-        TooLate: it did not come in time.
-    """
-    length, text_length = _LENGTHS.unpack(_exactly(connection, _LENGTHS.size, deadline))
-    if not (text_length <= length <= MESSAGE_LIMIT and text_length <= TREE_LIMIT):
-        raise BadMessage("a message is longer than allowed")
-    content = memoryview(_exactly(connection, length, deadline))
-    try:
-        tree, heads = json.loads(bytes(content[:text_length]))
-        arrays = _arrays(heads, content[text_length:])
-        return _unpack(tree, arrays, function, 0)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
-        raise BadMessage("a message is damaged") from None
-
-
-def _exactly(connection: socket.socket, length: int, deadline: float | None) -> bytearray:
-    content = bytearray(length)
-    view, filled = memoryview(content), 0
-    while filled < length:
-        _wait_until(connection, deadline)
-        try:
-            count = connection.recv_into(view[filled:])
-        except TimeoutError:
-            raise TooLate from None
-        except OSError:
-            raise Closed from None
-        if count == 0:
-            raise Closed
-        filled += count
-    return content
-
-
-def _wait_until(connection: socket.socket, deadline: float | None) -> None:
-    if deadline is not None:
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
+    return b"".join(parts)
 
 
 def _pack(value: Any, arrays: list[np.ndarray[Any, Any]], functions: list[Any]) -> Any:
@@ -159,12 +198,13 @@ def _pack(value: Any, arrays: list[np.ndarray[Any, Any]], functions: list[Any]) 
 def _arrays(heads: Any, content: memoryview) -> list[np.ndarray[Any, Any]]:
     arrays, start = [], 0
     for dtype, shape in heads:
-        if dtype not in _DTYPES or not all(type(side) is int and side >= 0 for side in shape):
+        kind = _DTYPES[dtype]
+        if not all(type(side) is int and side >= 0 for side in shape):
             raise ValueError
-        end = start + math.prod(shape) * np.dtype(dtype).itemsize
+        end = start + math.prod(shape) * kind.itemsize
         if end > len(content):
             raise ValueError
-        arrays.append(np.frombuffer(content[start:end], dtype).reshape(shape).copy())
+        arrays.append(np.frombuffer(content[start:end], kind).reshape(shape).copy())
         start = end
     if start != len(content):
         raise ValueError

@@ -336,18 +336,17 @@ FORGED = """
 import gc
 import os
 from course._inside.program import Program
-from course._inside import wire
 program = next(o for o in gc.get_objects() if type(o) is Program)
-connection = program._connection
+channel = program._channel
 def f():
     {forgery}
 """
 FORGERIES = {
-    "another reply": 'wire.send(connection, ["reply", ["granted", 5.0]])',
-    "an early reply": 'wire.send(connection, ["reply", ["answer", 1.0, [], []]]); os._exit(0)',
-    "a call of nothing": 'wire.send(connection, ["callback", 99, (), {}])',
-    "nonsense": 'connection.sendall(b"x" * 100)',
-    "points": 'wire.send(connection, ["points", 5.0])',
+    "another reply": 'channel.send(["reply", ["granted", 5.0]])',
+    "an early reply": 'channel.send(["reply", ["answer", 1.0, [], []]]); os._exit(0)',
+    "a call of nothing": 'channel.send(["callback", 99, (), {}])',
+    "nonsense": 'channel._connection.sendall(b"x" * 100)',
+    "points": 'channel.send(["points", 5.0])',
 }
 
 

@@ -1,5 +1,6 @@
 """Values over a socket: the very same come out, and nothing but values."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -15,10 +16,9 @@ from hypothesis.extra import numpy as arrays
 from grader.sealed.inside.wire import (
     MESSAGE_LIMIT,
     BadMessage,
+    Channel,
     Closed,
     TooLate,
-    receive,
-    send,
 )
 
 
@@ -26,18 +26,21 @@ from grader.sealed.inside.wire import (
 def _ends():
     one, other = socket.socketpair()
     with one, other:
-        yield one, other
+        yield one, Channel(other, patience=0.01)
 
 
-def crossed(value, **options):
+def crossed(*values, **options):
+    """Send values through a pair of channels and return what comes out: all, or the only one."""
     one, other = socket.socketpair()
     with one, other:
-        sender = threading.Thread(target=send, args=(one, value))
-        sender.start()
+        sender, receiver = Channel(one), Channel(other)
+        sending = threading.Thread(target=lambda: [sender.send(value) for value in values])
+        sending.start()
         try:
-            return receive(other, **options)
+            came = [receiver.receive(**options) for _ in values]
         finally:
-            sender.join()
+            sending.join()
+    return came if len(came) > 1 else came[0]
 
 
 def same(one, other):
@@ -100,9 +103,19 @@ def test_a_generator_goes_on_where_it_was():
 
 def test_functions_stay_and_their_numbers_go(ends):
     functions = []
-    send(ends[0], {"f": abs, "g": [len]}, functions)
-    assert receive(ends[1], function="number {}".format) == {"f": "number 0", "g": ["number 1"]}
+    Channel(ends[0]).send({"f": abs, "g": [len]}, functions)
+    assert ends[1].receive(function="number {}".format) == {"f": "number 0", "g": ["number 1"]}
     assert functions == [abs, len]
+
+
+def test_messages_that_come_together_stay_apart():
+    assert crossed("one", [2.0], {"three": 3}) == ["one", [2.0], {"three": 3}]
+
+
+def test_a_message_larger_than_a_read_comes_whole():
+    first, large, last = crossed(1, np.arange(500_000.0), 2)
+    assert (first, last) == (1, 2)
+    np.testing.assert_array_equal(large, np.arange(500_000.0))
 
 
 def packed(text, tail=b"", length=None):
@@ -141,33 +154,59 @@ DAMAGED = {
 def test_what_is_no_message_is_refused(ends, content):
     ends[0].sendall(content)
     with pytest.raises(BadMessage):
-        receive(ends[1], deadline=time.monotonic() + 5)
+        ends[1].receive(deadline=time.monotonic() + 5)
 
 
 def test_what_is_too_large_is_not_sent(ends):
     with pytest.raises(BadMessage, match="the values have 80 MB; up to 64 MB can be sent"):
-        send(ends[0], np.zeros(10**7))
+        ends[1].send(np.zeros(10**7))
 
 
 def test_what_is_no_value_is_not_sent(ends):
     with pytest.raises(BadMessage, match="a set cannot be sent"):
-        send(ends[0], {1, 2})
+        ends[1].send({1, 2})
 
 
 def test_the_end_of_the_other_side_is_noticed(ends):
     ends[0].close()
     with pytest.raises(Closed):
-        receive(ends[1])
+        ends[1].receive()
     with pytest.raises(Closed):
-        send(ends[1], "x")
+        ends[1].send("x")
 
 
 def test_silence_ends(ends):
     ends[0].sendall(b"\0" * 7)
     with pytest.raises(TooLate):
-        receive(ends[1], deadline=time.monotonic() + 0.02)
+        ends[1].receive(deadline=time.monotonic() + 0.02)
+
+
+def test_one_byte_after_the_other_ends_too(ends):
+    def drip():
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                ends[0].sendall(b"\0")
+                time.sleep(0.002)
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    with pytest.raises(TooLate):
+        ends[1].receive(deadline=time.monotonic() + 0.02)
+    ends[1].close()
+    dripping.join()
 
 
 def test_deafness_ends(ends):
     with pytest.raises(TooLate):
-        send(ends[0], np.zeros(10**6), deadline=time.monotonic() + 0.02)
+        ends[1].send(np.zeros(10**6), deadline=time.monotonic() + 0.02)
+
+
+def test_who_waits_can_look_around(ends):
+    class SeenError(Exception):
+        pass
+
+    def look():
+        raise SeenError
+
+    with pytest.raises(SeenError):
+        Channel(ends[0], 0.01, look).receive()
