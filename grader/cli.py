@@ -149,7 +149,7 @@ def collect(
     as_json: Json = False,
 ) -> None:
     """Take submissions from a download of Canvas or Moodle; older versions are kept."""
-    from grader.collect import collect as run
+    from grader.collecting.collect import collect as run
 
     opened = _open(klass, db)
     chosen = choose_units([unit])[0]
@@ -194,17 +194,11 @@ def grade(
     as_json: Json = False,
 ) -> None:
     """Grade what was handed in; what is graded already is kept."""
-    from grader.collect import strays
-    from grader.export import as_data
     from grader.grade import grade as run
-    from grader.results import read_results
-    from grader.tables import show_grades
 
     opened = _open(klass, db)
     chosen = _chosen(opened, units, lambda unit: bool(opened.students(unit)))
     log.note(f"grade {_names(chosen)}: started")
-    outside = strays(opened)
-    _tell(outside)
     summaries = run(
         opened,
         chosen,
@@ -216,6 +210,14 @@ def grade(
         sandbox=sandbox or default_sandbox(),
         cluster=cluster,
     )
+    # These import nbgrader, which takes half a second: `run` does so while its workers start.
+    from grader.collecting.collect import strays
+    from grader.export import as_data
+    from grader.results import read_results
+    from grader.tables import show_grades
+
+    outside = strays(opened)
+    _tell(outside)
     found, lines = [], []
     for summary in summaries:
         results = read_results(opened, summary.unit)
@@ -324,7 +326,7 @@ def similarity(
     units: Units = None, klass: ClassOption = None, db: Db = None, as_json: Json = False
 ) -> None:
     """Write a page a unit: which answers are alike, as a reason to look."""
-    from grader.similarity import similarity as run
+    from grader.similar.similarity import similarity as run
 
     opened = _open(klass, db)
     chosen = _graded(opened, units)

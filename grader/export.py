@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from course.checking import Unit
-from grader.cells import safe_cell
 from grader.class_folder import ClassFolder
-from grader.collect import roster_path
+from grader.collecting.cells import safe_cell
+from grader.collecting.collect import roster_path
+from grader.collecting.rosters import Register, Roster, parse_roster, read_roster, read_students
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
 from grader.results import Result, Results, read_results
-from grader.rosters import Register, Roster, parse_roster, read_roster, read_students
 
 
 @dataclass

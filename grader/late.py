@@ -12,7 +12,7 @@ from sqlalchemy import func
 
 from course.checking import Unit
 from grader.class_folder import ClassFolder
-from grader.collected import read_facts
+from grader.collecting.collected import read_facts
 from grader.gradebook import read_timestamp
 from grader.results import nothing_graded
 from grader.schedule import Schedule, penalty

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from typing import Any, Generic, TypeVar
@@ -57,37 +57,79 @@ def run_all(
     tasks: Iterable[Task[Result]], jobs: int | None = None
 ) -> Generator[tuple[str, Result | Lost], None, None]:
     """Run tasks in worker processes and yield their names and results as they come."""
-    for batch in run_in_batches(tasks, jobs):
-        yield from batch
+    with Workers(jobs) as workers:
+        for batch in workers.run(tasks):
+            yield from batch
 
 
-def run_in_batches(
-    tasks: Iterable[Task[Result]], jobs: int | None = None
-) -> Generator[Outcomes[Result], None, None]:
-    """Run tasks in worker processes; yield names and results, all that have come since the last.
-
-    Tasks are taken from the iterable only as workers come free, so they need not all fit into
-    memory. When a worker dies, the tasks that were under way are tried once more, each alone: the
-    one that killed it is found, the others are done.
+class Workers:
+    """Worker processes that live as long as the block, and get ready at its start.
 
     Args:
-        tasks: what to do.
         jobs: how many at once; all cores if not given.
-
-    Raises:
-        GraderError: the machine cannot go on, or a task says so.
+        ready: what each does first, so that it is warm when the work comes; what comes of it is
+            nobody's concern.
     """
-    waiting = iter(tasks)
-    jobs = jobs or os.cpu_count() or 1
-    suspects: list[Task[Result]] = []
-    while True:
-        yield from _until_broken(waiting, suspects, jobs)
-        if not suspects:
-            return
-        for task in suspects:
-            result = _alone(task)
-            yield [(task.name, result)]
-        suspects.clear()
+
+    def __init__(self, jobs: int | None = None, ready: Task[Any] | None = None) -> None:
+        self._jobs = jobs or os.cpu_count() or 1
+        self._ready = ready
+        self._block = ExitStack()
+
+    def __enter__(self) -> Workers:
+        """Start the workers."""
+        self._start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """End the workers; after an error or a Ctrl-C they are not waited for."""
+        self._block.__exit__(*error)
+
+    def run(self, tasks: Iterable[Task[Result]]) -> Generator[Outcomes[Result], None, None]:
+        """Run tasks and yield names and results, all that have come since the last.
+
+        Tasks are taken from the iterable only as workers come free, so they need not all fit into
+        memory. When a worker dies, the tasks that were under way are tried once more, each alone:
+        the one that killed it is found, the others are done.
+
+        Args:
+            tasks: what to do.
+
+        Raises:
+            GraderError: the machine cannot go on, or a task says so.
+        """
+        waiting = iter(tasks)
+        suspects: list[Task[Result]] = []
+        while True:
+            yield from self._until_broken(waiting, suspects)
+            if not suspects:
+                return
+            self._block.close()
+            for task in suspects:
+                yield [(task.name, _alone(task))]
+            suspects.clear()
+            self._start()
+
+    def _start(self) -> None:
+        self._executor = self._block.enter_context(_executor(self._jobs))
+        for ready in [self._ready] * self._jobs if self._ready else ():
+            _submit(self._executor, ready)
+
+    def _until_broken(
+        self, tasks: Iterator[Task[Result]], suspects: list[Task[Result]]
+    ) -> Iterator[Outcomes[Result]]:
+        """Work until nothing waits or a worker dies; then say which tasks were under way."""
+        for done in flow(tasks, self._executor, lambda: 0 if suspects else AHEAD * self._jobs):
+            finished: list[tuple[str, Result | Lost]] = []
+            for task, future in done:
+                try:
+                    finished.append((task.name, future.result()))
+                except GraderError:
+                    raise
+                except Exception:  # the worker died, or its work failed: once more, alone
+                    suspects.append(task)
+            if finished:
+                yield finished
 
 
 def flow(
@@ -129,24 +171,6 @@ def outcome(future: Future[Result]) -> Result | Lost:
                 "what is done is kept."
             ) from None
         return Lost(f"the work on it failed twice: {type(error).__name__}: {error}")
-
-
-def _until_broken(
-    tasks: Iterator[Task[Result]], suspects: list[Task[Result]], jobs: int
-) -> Iterator[Outcomes[Result]]:
-    """Work until nothing waits or a worker dies; then say which tasks were under way."""
-    with _executor(jobs) as executor:
-        for done in flow(tasks, executor, lambda: 0 if suspects else AHEAD * jobs):
-            finished: list[tuple[str, Result | Lost]] = []
-            for task, future in done:
-                try:
-                    finished.append((task.name, future.result()))
-                except GraderError:
-                    raise
-                except Exception:  # the worker died, or its work failed: once more, alone
-                    suspects.append(task)
-            if finished:
-                yield finished
 
 
 def _alone(task: Task[Result]) -> Result | Lost:

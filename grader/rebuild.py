@@ -68,7 +68,8 @@ def rebuild(submission: bytes, release: NotebookNode) -> tuple[NotebookNode, lis
     order = [place for place in places if place is not None]
     if order != sorted(order):
         problems.append(Problem("Cells had been moved; they are back in the release's order."))
-    notebook = copy.deepcopy(release)
+    notebook = copy.copy(release)
+    notebook.metadata = copy.deepcopy(release.metadata)
     notebook.cells = _with_ids(rebuilt, {cell.id for cell in release.cells})
     return notebook, problems
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -9,9 +11,25 @@ from rich.text import Text
 
 from grader.results import Results
 
+MANY_STUDENTS = 60
+"""A table of more rows is not read on a terminal: then there is one row a question."""
+
 
 def show_grades(console: Console, results: Results) -> None:
-    """Print the grades by student and question, and below them what was not in order."""
+    """Print the grades, and below them what was not in order.
+
+    A class that fits on a screen is shown by student, a larger one by question.
+    """
+    if len(results.students) > MANY_STUDENTS:
+        _show_by_question(console, results)
+    else:
+        _show_by_student(console, results)
+    if any(None in result.points.values() for result in results.students):
+        console.print("? waits for a person to grade it, for example in formgrader.")
+    show_problems(console, results)
+
+
+def _show_by_student(console: Console, results: Results) -> None:
     titles = [f"{q.title}\n({q.max_points:g})" for q in results.questions]
     names_fit = _width(results) <= console.width
     heads = titles if names_fit else [str(number) for number, _ in enumerate(titles, start=1)]
@@ -29,9 +47,29 @@ def show_grades(console: Console, results: Results) -> None:
     if not names_fit:
         key = zip(heads, titles, strict=True)
         console.print(", ".join(f"{head} {title.replace(chr(10), ' ')}" for head, title in key))
-    if any(None in result.points.values() for result in results.students):
-        console.print("? waits for a person to grade it, for example in formgrader.")
-    show_problems(console, results)
+
+
+def _show_by_question(console: Console, results: Results) -> None:
+    table = _table(f"{results.unit.key}: {len(results.students)} students")
+    table.add_column("question", no_wrap=True)
+    for head in ("points", "mean", "all points", "none", "?"):
+        table.add_column(head, justify="right")
+    for question in results.questions:
+        given = [result.points[question.grade_id] for result in results.students]
+        points = [p for p in given if p is not None]
+        table.add_row(
+            Text(question.title),
+            f"{question.max_points:g}",
+            f"{statistics.fmean(points):.2f}" if points else "-",
+            str(sum(p >= question.max_points for p in points)),
+            str(points.count(0.0)),
+            str(given.count(None)),
+        )
+    console.print(table)
+    mean = statistics.fmean(result.total for result in results.students)
+    console.print(
+        f"Mean total {mean:.2f} of {results.max_points:g}. Each student's grades: grader export."
+    )
 
 
 def show_problems(console: Console, results: Results) -> None:

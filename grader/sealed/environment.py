@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import site
 import sys
 from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from importlib.metadata import packages_distributions as top_level_modules
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -28,16 +28,16 @@ def visible_packages(libraries: tuple[str, ...]) -> tuple[Path, ...]:
     entries = set()
     for found in _with_requirements([*ALWAYS, *(_DISTRIBUTIONS.get(n, n) for n in libraries)]):
         root = Path(str(found.locate_file("")))
-        tops = {file.parts[0] for file in found.files or () if file.parts[0] != ".."}
-        entries |= {root / top for top in tops - {"__pycache__"}}
+        entries |= {root / top for top in _tops(found) - {"__pycache__", ".."}}
     return tuple(sorted(entry for entry in entries if entry.exists()))
 
 
 @functools.cache
 def hidden_modules(libraries: tuple[str, ...]) -> tuple[str, ...]:
     """Return the modules that are installed here and not visible in a sandbox."""
-    visible = {path.name.partition(".")[0] for path in visible_packages(libraries)}
-    return tuple(sorted(set(top_level_modules()) - visible - {"course"}))
+    visible = {_module(path) for path in visible_packages(libraries)}
+    installed = {_module(path) for folder in package_folders() for path in folder.iterdir()}
+    return tuple(sorted(name for name in installed - visible - {"course"} if name.isidentifier()))
 
 
 def package_folders() -> list[Path]:
@@ -45,6 +45,20 @@ def package_folders() -> list[Path]:
     named = [*site.getsitepackages([sys.prefix, sys.base_prefix]), site.getusersitepackages()]
     on_path = [path for path in sys.path if Path(path).name.endswith("-packages")]
     return sorted({Path(path) for path in (*named, *on_path) if Path(path).is_dir()})
+
+
+def _module(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
+def _tops(found: Distribution) -> set[str]:
+    """Return the files and folders of a package that lie in the folder of packages itself."""
+    record = found.read_text("RECORD")
+    if record is None:
+        return {file.parts[0] for file in found.files or ()}
+    # Its lines are read as text: of a large package they are so many that parsing takes longer
+    # than all else at a sandbox's start.
+    return {re.split("[/,]", line.lstrip('"'), maxsplit=1)[0] for line in record.splitlines()}
 
 
 def _with_requirements(names: Iterable[str]) -> list[Distribution]:

@@ -15,7 +15,7 @@ import course
 from course.exercises import units
 from grader.class_folder import open_class
 from grader.cli import app, main
-from grader.grade import Summary
+from grader.request import Summary
 from platforms import grade_without_running
 
 ROOT = Path(__file__).parents[2]

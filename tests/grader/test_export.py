@@ -7,7 +7,7 @@ import json
 import pytest
 
 from grader.class_folder import open_class
-from grader.collect import collect
+from grader.collecting.collect import collect
 from grader.errors import GraderError, UsageError
 from grader.export import export
 from grader.late import late

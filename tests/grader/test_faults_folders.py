@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from grader.class_folder import ClassFolder, notebook_name, open_class
-from grader.collect import strays
+from grader.collecting.collect import strays
 from grader.grade import grade
 from grader.gradebook import read_graded
 from grader.results import read_results

@@ -6,10 +6,11 @@ import sqlite3
 import pytest
 
 from grader.errors import GraderError, UsageError
-from grader.grade import LOST_IN_A_ROW, grade
+from grader.grade import grade
 from grader.gradebook import read_graded
 from grader.lock import only_one
 from grader.results import read_results
+from grader.run import LOST_IN_A_ROW
 from stand_in import DEADLY, Runs, hand_in, points
 
 STUDENTS = ["ada", "ben", "cleo", "dan"]

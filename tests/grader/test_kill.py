@@ -1,17 +1,30 @@
 """Killed at any moment, the same command goes on: all graded once, nothing lost, nothing half."""
 
+import contextlib
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import time
+from subprocess import DEVNULL
 
 import psutil
 import pytest
 
+from grader.class_folder import notebook_name
+from grader.sample import sample_class
 from grader.stock import open_gradebook
+from grader.work import read_notebook
+from processes import still_alive
 from stand_in import Runs, end, hand_in, points
 
 STUDENTS = [f"student{number}" for number in range(8)]
 ROUNDS = 20
+MOST_ROUNDS = 200
+"""A run may be over before it is killed: such a round does not count."""
+SEALED_ROUNDS = 5
 KILLS = [
     ("grader.rows:UnitRows._notebooks", 2, False),  # inside the transaction
     ("sqlalchemy.orm:Session.commit", 3, False),
@@ -22,7 +35,7 @@ KILLS = [
     ("grader.files:Path.replace", 2, True),
     ("grader.files:_sync_folder", 3, True),
     ("grader.gradebook:_Draft.save", 4, True),
-    ("grader.grade:apply_late_policy", 1, False),
+    ("grader.run:apply_late_policy", 1, False),
 ]
 
 
@@ -86,25 +99,27 @@ def workers_of(process):
 def test_killed_at_random_moments_it_goes_on(klass, unit, runs):
     draw = random.Random(2026)
     resubmit(klass, unit, STUDENTS, 0)
-    runs.finish(klass)
     start = time.perf_counter()
-    assert runs.finish(klass, options={"force": True})["graded"] == len(STUDENTS)
+    runs.finish(klass)
     whole = time.perf_counter() - start
     hits = 0
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, MOST_ROUNDS + 1):
         resubmit(klass, unit, draw.sample(STUDENTS, 6), number)
         process, receiver = runs.start(klass)
-        time.sleep(draw.uniform(0.2, 0.9) * whole)
+        time.sleep(draw.uniform(0.1, 0.8) * whole)
         workers = workers_of(process)
-        if number % 2:
+        dying = draw.choice([[], workers[:1], workers])
+        if not dying:
             process.kill()
-        for worker in {0: [], 1: workers[:1], 2: workers}[number // 2 % 3 if not number % 2 else 0]:
+        for worker in dying:
             worker.kill()
         told = end(process, receiver)
-        hits += told is None or (not number % 2 and bool(workers))
-        assert psutil.wait_procs(workers, timeout=20)[1] == []  # nobody is left behind
+        hits += told is None or bool(dying)
+        assert still_alive(workers) == []  # nobody is left behind
         assert_it_goes_on(klass, unit, runs, told)
-    assert hits > ROUNDS / 2
+        if hits == ROUNDS:
+            break
+    assert hits == ROUNDS, f"only {hits} of {MOST_ROUNDS} kills came before the run was over"
     assert_nothing_is_left_to_do(klass, runs)
 
 
@@ -116,3 +131,62 @@ def test_killed_in_the_writer_it_goes_on(klass, unit, runs):
         assert runs.finish(klass, trap=trap) is None, f"{place} was not reached"
         assert_it_goes_on(klass, unit, runs)
     assert_nothing_is_left_to_do(klass, runs)
+
+
+@pytest.fixture
+def command(klass, unit):
+    """What grades a class of eight with the sandbox at work."""
+    released = klass.require_release(unit)
+    for sample in sample_class(unit, read_notebook(released), 12)[:8]:
+        place = klass.submitted(unit, sample.student) / notebook_name(unit)
+        place.parent.mkdir(parents=True)
+        place.write_bytes(sample.content or b"")
+    return [sys.executable, "-m", "grader", "grade", unit.key, "--class", str(klass.root)]
+
+
+def test_killed_with_the_sandbox_at_work_it_goes_on(klass, unit, command):
+    draw, killed, done = random.Random(2026), 0, 0
+    while killed < SEALED_ROUNDS:
+        with subprocess.Popen([*command, "--force"], stdout=DEVNULL, stderr=DEVNULL) as run:
+            everything = wait_for_sandboxes(run)
+            time.sleep(draw.uniform(0.0, 0.5))
+            run.kill()
+        killed += run.returncode == -signal.SIGKILL
+        done += 1
+        assert done < 10 * SEALED_ROUNDS
+        assert still_alive(everything) == []  # no worker, no sandbox
+    assert subprocess.run(command, stdout=DEVNULL, check=False).returncode == 0
+    graded = scores(klass, unit)
+    assert len(graded) == 8
+    again = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
+    assert (again["units"][0]["graded"], again["units"][0]["kept"]) == (0, 8)
+    assert scores(klass, unit) == graded
+
+
+def test_stopped_by_the_keyboard_it_says_so_and_goes_on(klass, unit, command):
+    options = {"stdout": DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    # Ctrl-C reaches the whole group of processes; nobody else may be in it.
+    with subprocess.Popen(command, process_group=0, **options) as run:
+        everything = wait_for_sandboxes(run)
+        os.killpg(run.pid, signal.SIGINT)
+        said = run.stderr.read()
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == (
+        "grader: stopped. What is done is kept; the same command goes on."
+    )
+    assert "Traceback" not in said
+    assert still_alive(everything) == []
+    assert "stopped by the keyboard" in (klass.root / "grader.log").read_text()
+    assert subprocess.run(command, stdout=DEVNULL, check=False).returncode == 0
+    assert len(scores(klass, unit)) == 8
+
+
+def wait_for_sandboxes(run):
+    """Wait until a run's sandboxes are there, and return all its processes."""
+    while run.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            everything = psutil.Process(run.pid).children(recursive=True)
+            if sum("bwrap" in process.name() for process in everything) >= 2:
+                return everything
+        time.sleep(0.01)
+    return []

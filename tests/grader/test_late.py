@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from grader.class_folder import open_class
-from grader.collected import write_facts
+from grader.collecting.collected import write_facts
 from grader.errors import GraderError
 from grader.late import late, late_lines
 from grader.results import read_results

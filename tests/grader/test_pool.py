@@ -14,6 +14,7 @@ import pytest
 from grader.content import find_content
 from grader.errors import GraderError
 from grader.pool import AHEAD, Lost, Task, run_all
+from processes import still_alive
 
 
 @pytest.mark.parametrize("jobs", [1, 2, None])
@@ -82,4 +83,4 @@ def test_workers_end_with_a_parent_that_is_killed():
         workers = psutil.Process(parent.pid).children(recursive=True)
         assert workers
         parent.kill()
-    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    assert still_alive(workers) == []

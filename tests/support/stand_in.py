@@ -19,6 +19,7 @@ from rich.console import Console
 from course.exercises import find_unit
 from grader import grade as grading
 from grader import pool
+from grader import run as running
 from grader.class_folder import notebook_name, open_class
 from grader.errors import GraderError
 from grader.work import Graded, Score, graded_cells
@@ -90,7 +91,7 @@ def run(root, sender, trap=None, options=None, file_limit=None):
     """Grade a class in this process and send what came of it."""
     if file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-    grading.grade_submission = stand_in
+    grading.grade_submission = running.grade_submission = stand_in
     pool.START = "fork"
     if trap:
         set_trap(**trap)

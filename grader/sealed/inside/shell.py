@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import builtins
+import contextlib
 import io
 import signal
 import sys
@@ -84,6 +86,7 @@ class Outputs:
 
 
 OUTPUTS = Outputs()
+_USUAL = TransformerManager()
 
 
 class _Stream(io.TextIOBase):
@@ -145,6 +148,22 @@ class Shell(InteractiveShell):
             except TimeIsUp as late:  # it came while the shell itself was at work
                 OUTPUTS.error("TimeIsUp", str(late), [f"TimeIsUp: {late}"])
         return OUTPUTS.kept
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Return a cell as Python.
+
+        IPython reads it token by token to find its own signs, which takes longer than to run it:
+        what is Python as it stands has none, but for a single line, which may be a command.
+        """
+        if "\n" in raw_cell.strip() and not raw_cell[0].isspace() and self._transforms_as_usual():
+            with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+                ast.parse(raw_cell)
+                return f"{raw_cell}\n"
+        return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+
+    def _transforms_as_usual(self) -> bool:
+        transforms = vars(self.input_transformer_manager)
+        return transforms == vars(_USUAL) and not self.input_transformers_post
 
     def _take_out(self) -> None:
         self.input_transformer_manager = TransformerManager()

@@ -14,15 +14,15 @@ from typing import Any
 from rich.console import Console
 
 from course.checking import Exercise, Unit
-from grader.alike import LEAST_SHARE, POPULAR_COUNT, POPULAR_SHARE, Alike, Group, find_alike
-from grader.answers import Sheet, read_answers, read_sheet, read_solutions
 from grader.class_folder import ClassFolder
 from grader.files import write_atomically
-from grader.fingerprints import LIMIT, given_by, line_keys
 from grader.pages import render
 from grader.progress import progress
-from grader.references import PASTED, is_recognisable, known_answers, reference_share
 from grader.results import nothing_graded
+from grader.similar.alike import LEAST_SHARE, POPULAR_COUNT, POPULAR_SHARE, Alike, Group, find_alike
+from grader.similar.answers import Sheet, read_answers, read_sheet, read_solutions
+from grader.similar.fingerprints import LIMIT, given_by, line_keys
+from grader.similar.references import PASTED, is_recognisable, known_answers, reference_share
 
 MOST_GROUPS, MOST_PAIRS, MOST_LINES, MOST_COLUMNS = 30, 2, 80, 200
 """What a page shows of an exercise's groups, a group's pairs, and an answer's text."""

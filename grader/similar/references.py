@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from course.checking import Exercise, answer_text
-from grader.fingerprints import LENGTH, Fingerprints, fingerprints, given_by
+from grader.similar.fingerprints import LENGTH, Fingerprints, fingerprints, given_by
 
 PASTED = 0.75
 """From which share on an answer is called the reference: above all that is known to be honest."""

@@ -7,11 +7,11 @@ import zipfile
 
 import pytest
 
-from grader.archives import read_download
-from grader.collect import collect, strays
-from grader.downloads import CANVAS, MOODLE
+from grader.collecting.archives import read_download
+from grader.collecting.collect import collect, strays
+from grader.collecting.downloads import CANVAS, MOODLE
+from grader.collecting.rosters import read_students
 from grader.errors import GraderError, UsageError
-from grader.rosters import read_students
 from grader.stock import open_gradebook
 from platforms import CANVAS_LIST, MOODLE_LIST, stamped, zipped
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from grader.cells import plain_cell, safe_cell
 from grader.class_folder import ClassFolder
+from grader.collecting.cells import plain_cell, safe_cell
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from course.checking import Exercise, Unit
 from grader.class_folder import ClassFolder
-from grader.fingerprints import Fingerprints, fingerprints, given_by
+from grader.similar.fingerprints import Fingerprints, fingerprints, given_by
 from grader.work import METADATA_KEY
 
 Cells = dict[str, tuple[str, ...]]

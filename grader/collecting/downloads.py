@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from grader.archives import Entry
+from grader.collecting.archives import Entry
 from grader.errors import GraderError, UsageError
 
 # "lovelaceada_LATE_4711_8301_optimizers-1.ipynb": name, lateness, user, upload, the file's own

@@ -18,8 +18,8 @@ from scipy.sparse import coo_array, csr_array, vstack  # type: ignore[import-unt
 from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 from sklearn.feature_extraction.text import CountVectorizer
 
-from grader.fingerprints import Fingerprints
-from grader.references import MOST_COMMON, WEIGHT, kind
+from grader.similar.fingerprints import Fingerprints
+from grader.similar.references import MOST_COMMON, WEIGHT, kind
 
 BLOCK, BATCH = 256, 4096
 """Rows of the table of all pairs, and pairs, that are in memory at a time."""

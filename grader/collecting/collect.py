@@ -19,16 +19,11 @@ from rich.console import Console
 
 from course.checking import Unit
 from course.exercises import units as all_units
-from grader.archives import Entry, Refused, expand, read_download
 from grader.class_folder import ClassFolder, notebook_name
-from grader.collected import read_facts, write_facts
-from grader.downloads import Upload, read_uploads
-from grader.errors import GraderError
-from grader.files import write_atomically
-from grader.gradebook import TIMESTAMP, read_timestamp
-from grader.progress import progress
-from grader.rebuild import SIZE_LIMIT
-from grader.rosters import (
+from grader.collecting.archives import Entry, Refused, expand, read_download
+from grader.collecting.collected import read_facts, write_facts
+from grader.collecting.downloads import Upload, read_uploads
+from grader.collecting.rosters import (
     Register,
     Roster,
     Student,
@@ -38,6 +33,11 @@ from grader.rosters import (
     split_name,
     write_students,
 )
+from grader.errors import GraderError
+from grader.files import write_atomically
+from grader.gradebook import TIMESTAMP, read_timestamp
+from grader.progress import progress
+from grader.rebuild import SIZE_LIMIT
 from grader.stock import open_gradebook
 
 UTC = datetime.UTC

@@ -8,15 +8,15 @@ import pytest
 
 from course.checking import answer_text
 from course.exercises import find_unit, units
-from grader.alike import find_alike
-from grader.answers import read_sheet
 from grader.errors import GraderError
 from grader.files import as_bytes, write_atomically
-from grader.fingerprints import LIMIT, Given, fingerprints, given_by
 from grader.rebuild import rebuild
-from grader.references import PASTED, known_answers, pasted_reference
 from grader.sample import sample_class
-from grader.similarity import as_data, compare, similarity
+from grader.similar.alike import find_alike
+from grader.similar.answers import read_sheet
+from grader.similar.fingerprints import LIMIT, Given, fingerprints, given_by
+from grader.similar.references import PASTED, known_answers, pasted_reference
+from grader.similar.similarity import as_data, compare, similarity
 from grader.work import METADATA_KEY, read_notebook
 from pages import Page
 

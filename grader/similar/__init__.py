@@ -1,0 +1,1 @@
+"""Which answers share more than chance explains, with each other or with the references."""

@@ -1,0 +1,41 @@
+"""Grades on a terminal: by student where they fit on a screen, else by question."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from course.exercises import find_unit
+from grader.results import Question, Result, Results
+from grader.tables import MANY_STUDENTS, show_grades
+
+UNIT = find_unit("03_optimizers")
+QUESTIONS = (Question("test_adam", "adam", 6.0), Question("why", "why", 4.0))
+
+
+def shown(students):
+    results = tuple(
+        Result(f"student-{n}", {"test_adam": 6.0 if n % 2 else 0.0, "why": None}, {}, ())
+        for n in range(students)
+    )
+    console = Console(record=True, width=100, file=io.StringIO())
+    show_grades(console, Results(UNIT, QUESTIONS, results))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("students", [1, MANY_STUDENTS])
+def test_a_small_class_is_shown_by_student(students):
+    text = shown(students)
+    assert all(f"student-{n} " in text for n in range(students))
+    assert "hand grading" in text
+
+
+def test_a_large_class_is_shown_by_question():
+    text = shown(MANY_STUDENTS + 2)
+    assert "student-1 " not in text
+    adam = next(line for line in text.splitlines() if "adam" in line).split()
+    assert adam == ["adam", "6", "3.00", "31", "31", "0"]
+    why = next(line for line in text.splitlines() if "why" in line).split()
+    assert why == ["why", "4", "-", "0", "0", "62"]
+    assert "Mean total 3.00 of 10. Each student's grades: grader export." in text
+    assert "? waits for a person" in text
