@@ -262,6 +262,10 @@ def radius_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("non_normal", "triangular, the other way round", triangular(rng, 2).T)
 
 
+def no_modulus_at_all(J):
+    return np.max(np.linalg.eigvals(J))
+
+
 def largest_real_part(J):
     return np.max(np.linalg.eigvals(J).real)
 
@@ -327,6 +331,12 @@ RADIUS = Exercise(
     ),
     cases=radius_cases,
     mistakes=(
+        Mistake(
+            "no modulus at all",
+            no_modulus_at_all,
+            "You return an eigenvalue, which may be complex, and a negative one never wins. The "
+            "radius is a size: take np.abs of all eigenvalues, then the largest.",
+        ),
         Mistake(
             "largest real part",
             largest_real_part,
