@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _UNITS, _LAYERS = 12, 80
+_ABOVE: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
 
 # --- powers of a Jacobian --------------------------------------------------------------------
 
@@ -81,19 +82,19 @@ def power_explorer() -> LiveFigure:
     """Eigenvalues in the complex plane beside the norms of the powers and the radius's promise."""
     figure, (plane, growth) = canvas(9.4, 4.4, (1.0, 1.25))
     around = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
-    plane.plot(around.real, around.imag, color="black", linestyle=":", label="modulus 1")
-    (reach,) = plane.plot([], [], color=COLORS[1], linestyle="--", label="spectral radius ρ")
+    plane.plot(around.real, around.imag, color="black", linestyle=":", label="|λ| = 1")
+    (reach,) = plane.plot([], [], color=COLORS[1], linestyle="--", label="|λ| = ρ")
     (points,) = plane.plot([], [], "o", color=COLORS[0], markersize=7, label="eigenvalues")
-    plane.set(xlim=(-1.5, 1.5), ylim=(-1.5, 2.15), aspect="equal")
+    plane.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     plane.set(xlabel="real part", ylabel="imaginary part")
-    plane.legend(loc="upper center", ncols=2)
+    plane.legend(columnspacing=1.0, **_ABOVE)
     layers = np.arange(_LAYERS + 1)
     (norms,) = growth.plot([], [], color=COLORS[0], marker="o", markevery=5, label="‖Jᵏ‖")
     (rates,) = growth.plot([], [], color=COLORS[1], linestyle="--", label="ρᵏ")
     (bound,) = growth.plot([], [], color="black", linestyle=":", linewidth=1.5, label="‖J‖ᵏ")
     growth.set(xlim=(0, _LAYERS), ylim=(1e-9, 1e12), yscale="log")
     growth.set(xlabel="layers k", ylabel="size (log)")
-    growth.legend(loc="lower left")
+    growth.legend(**_ABOVE)
 
     def draw(kind: str, radius: float, draw_number: int) -> str:
         values, sizes = _spectrum(kind, draw_number)
@@ -141,17 +142,17 @@ def oscillation_explorer() -> LiveFigure:
     figure, (plane, time) = canvas(9.4, 4.2, (1.0, 1.45))
     (path,) = plane.plot([], [], color=COLORS[0], marker="o", markersize=4, linewidth=1)
     (start,) = plane.plot([], [], color="black", marker="*", markersize=14, linestyle="none")
-    plane.set(xlim=(-3.2, 3.2), ylim=(-3.2, 4.2), aspect="equal")
+    plane.set(xlim=(-4.2, 4.2), ylim=(-4.2, 4.2), aspect="equal")
     plane.set(xlabel="first entry of g", ylabel="second entry of g")
-    plane.legend([start, path], ["at the output", "layer by layer"], loc="upper right")
+    plane.legend([start, path], ["at the output", "layer by layer"], **_ABOVE)
     layers = np.arange(_SWINGS + 1)
     (entry,) = time.plot([], [], color=COLORS[0], marker="o")
     (length,) = time.plot([], [], color=COLORS[2], linestyle="-.")
     (above,) = time.plot([], [], color=COLORS[1], linestyle="--")
     (below,) = time.plot([], [], color=COLORS[1], linestyle="--", linewidth=1.9)
-    time.set(xlim=(0, _SWINGS), ylim=(-3.2, 4.2))
+    time.set(xlim=(0, _SWINGS), ylim=(-4.2, 4.2))
     time.set(xlabel="layers below the output, k", ylabel="size")
-    time.legend([entry, length, above], ["first entry", "length ‖g‖", "±ρᵏ"], loc="upper right")
+    time.legend([entry, length, above], ["first entry", "length ‖g‖", "±ρᵏ"], **_ABOVE)
     time.axhline(0, color="black", linewidth=0.8)
 
     def draw(radius: float, degrees: int, shear: float) -> str:
@@ -178,8 +179,8 @@ def oscillation_explorer() -> LiveFigure:
         figure=figure,
         moving=(path, start, entry, length, above, below),
         controls={
-            "radius": slider("radius ρ", 0.95, 0.8, 1.05, 0.01),
-            "degrees": slider("angle ω, degrees", 30, 0, 180, 1),
+            "radius": slider("radius ρ", 0.95, 0.8, 1.03, 0.01),
+            "degrees": slider("angle ω, °", 30, 0, 180, 1),
             "shear": slider("shear", 1.0, 1.0, 3.0, 0.1),
         },
         draw=draw,

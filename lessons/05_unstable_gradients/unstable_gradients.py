@@ -286,8 +286,8 @@ print(f"\ntriangular, draw 0: ‖Jᵏ‖^(1/k) at k = 1000 is {norms ** (1 / 100
 # Look at the right end of the figure: all lines run parallel to $ρ^k$ there. The triangular one keeps a head start of
 # some powers of ten. The rate is right, the size is not.
 #
-# > **The sources differ.** The Murphy notes: "if $λ > 1$ the gradient can explode, if $λ < 1$ it can vanish", with
-# > $λ$ for the radius. Both are sentences about $k \to ∞$. With a radius of 0.9 the median of our triangular matrices
+# > **The sources differ.** The Murphy notes: "If $λ > 1$, the gradient can explode, if $λ < 1$ the gradient can
+# > vanish", with $λ$ for the radius. Both are sentences about $k \to ∞$. With a radius of 0.9 the median of our triangular matrices
 # > still multiplies some gradient by about sixty on the way. A network has a finite number of layers: look at
 # > $\lVert J^k\rVert$ as well as at $ρ$.
 #
@@ -298,7 +298,7 @@ print(f"\ntriangular, draw 0: ‖Jᵏ‖^(1/k) at k = 1000 is {norms ** (1 / 100
 #
 # Left: all eigenvalues in the complex plane, with the circle of radius $ρ$. Right: the norms.
 #
-# 1. Go through the four kinds at $ρ = 0.9$. For which ones do circles and dashed line disagree?
+# 1. Go through the four kinds at $ρ = 0.9$. For which ones do the solid and the dashed line differ?
 # 2. For each kind find the $ρ$ at which the norm after 80 layers is nearest to 1. Is it always 1?
 # 3. Choose *triangular* and change the draw. How much does the hump change, and how much the slope at the end?
 # 4. The dotted line is $\lVert J\rVert^k$, the bound that one reads off a single layer. When is it of use?
@@ -492,7 +492,7 @@ for index, name in enumerate(networks):
             f"{result['lr'][0]:g}",
             f"{means[0][0]:.1e}",
             f"{means[1][0]:.2g}",
-            f"{means[1][-2]:.2g}",
+            f"{means[1][-1]:.2g}",
             f"{losses[name][0]:.2f} ± {losses[name][1]:.2f}",
             f"{accuracy:.1f} ± {error:.1f}",
         ]
@@ -502,7 +502,7 @@ right.set(yscale="log", xlabel="layer", ylabel="way gone (log)", title="after tr
 left.legend()
 plt.show()
 print("Mean over 10 seeds ± standard error (normal: N(0,1)):")
-header = ["", "rate", "gradient 1st/last", "way: 1st", "8th", "train loss", "test accuracy, %"]
+header = ["", "rate", "gradient 1st/last", "way: 1st", "last", "train loss", "test accuracy, %"]
 print(text_table(header, rows))
 spread = {name: max(way) / min(way) for name, way in ways.items()}
 assert abs(losses["sigmoid Xavier"][0] - np.log(10)) < 0.01
@@ -544,7 +544,7 @@ assert losses["tanh Xavier"][0] < losses["ReLU He"][0] < 0.2
 #
 # > **The sources differ.** The notes introduce clipping by norm ("scale the gradient vector so that its norm equals
 # > the threshold") and end with "this optimizer will clip every component of the gradient vector to a value
-# > between −1.0 and 1.0". Those are two algorithms. Take their limit 1 and two gradients:
+# > between −1.0 and 1.0". Those are two algorithms. Take their limit 1 and three gradients:
 
 # %%
 rows = []
