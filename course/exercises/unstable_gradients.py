@@ -822,15 +822,17 @@ CLIP_VALUE = Exercise(
 
 
 def play_clipping(clip: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
-    """Clip once and look at what the case asks for."""
-    asked = inputs["asked"]
-    result = clip(inputs["grads"], max_norm=inputs["max_norm"])
-    clipped, norm = unpack(result, "clipped", "norm")
+    """Clip and look at what the case asks for; the norm is asked for under two limits."""
+    grads, limit, asked = inputs["grads"], inputs["max_norm"], inputs["asked"]
+    clipped, norm = unpack(clip(grads, max_norm=limit), "clipped", "norm")
     if asked != "norm":
-        names = [f"gradient {k}" for k in range(len(inputs["grads"]))]
+        names = [f"gradient {k}" for k in range(len(grads))]
         yield from zip(names, unpack(clipped, *names), strict=True)
     if asked != "clipped":
         yield "the norm", norm
+    if asked == "norm":
+        _, norm = unpack(clip(grads, max_norm=100 * limit), "clipped", "norm")
+        yield "the norm under a limit 100 times as large", norm
 
 
 def norm_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -854,7 +856,7 @@ def norm_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("short", "short enough together", "clipped and norm", short)
     yield case("short", "all zero", "clipped and norm", [np.zeros((2, 2)), np.zeros(3)])
     yield case("norm", "the norm before clipping", "norm", grads(longer, *shapes))
-    yield case("norm", "the norm of one array", "clipped and norm", grads(long, (3,)))
+    yield case("norm", "the norm of one array", "norm", grads(long, (3,)))
     yield case("dtype", "in float32", "clipped", as_float32(grads(long, *shapes)))
 
 
