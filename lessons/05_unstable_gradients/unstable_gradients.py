@@ -699,7 +699,7 @@ assert all(np.isfinite(where(runs, clipping=how)["train_loss"]).all() for how in
 assert accuracies["none"][0] < 80 < 85 < min(accuracies[how][0] for how in hows[1:])
 
 # %% [markdown]
-# - **Without clipping the best rate stands next to the cliff.** At 0.1 all three seeds of the choice trained well; at 0.3 all
+# - **Without clipping the best rate stands next to the cliff.** At 0.1 all three seeds of the choice trained; at 0.3 all
 #   diverged. And of ten fresh seeds at 0.1 one diverged, and others are far behind.
 # - **With clipping nothing diverges.** By norm, every rate from 0.1 to 1 is usable, and the test accuracy is higher.
 #   The price stands on the left of the figure: small rates become too small, for a clipped step is at most $γc$ long.
