@@ -40,7 +40,8 @@ def write_study(
         Nothing.
 
     Raises:
-        ValueError: a row has another number of values than there are columns; nothing is written.
+        ValueError: a row has another number of values than there are columns, or a text holds a
+            comma, a quote or a line break; nothing is written.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -62,6 +63,12 @@ def write_study(
             raise ValueError(
                 f"write_study: the row {line} has {len(line)} values for {len(header)} columns."
             )
+        for value in line:
+            if isinstance(value, str) and set(value) & set(',"#\n'):
+                raise ValueError(
+                    f"write_study: {value!r} holds a sign that parts a table: use no comma, quote, "
+                    "# or line break."
+                )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)

@@ -43,6 +43,13 @@ def test_a_row_that_does_not_fit_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("text", ["a, b", 'a "b"', "a\nb", "a # b"])
+def test_a_text_that_would_not_come_back_is_refused(tmp_path, text):
+    with pytest.raises(ValueError, match="a sign that parts a table"):
+        write_study(tmp_path / "bad.csv", [], ["a"], [[text]])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_table_is_said_with_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="make experiments"):
         read_study(tmp_path / "none.csv")
