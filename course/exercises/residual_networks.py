@@ -119,6 +119,11 @@ def last_bias_not_scaled(x, w1, b1, w2, b2, *, scale=1.0):
     return x + scale * (h @ w2) + b2
 
 
+def last_bias_left_out(x, w1, b1, w2, b2, *, scale=1.0):
+    h = np.maximum(x @ w1 + b1, 0)
+    return x + scale * (h @ w2)
+
+
 def block_with_where(x, w1, b1, w2, b2, *, scale=1.0):
     z = np.einsum("nf,fh->nh", x, w1) + b1
     h = np.where(z > 0, z, np.zeros_like(z))
@@ -198,6 +203,11 @@ RESIDUAL_FORWARD = Exercise(
             "last bias not scaled",
             last_bias_not_scaled,
             "b2 escapes the scale. It is a part of F: multiply (h @ w2 + b2), in brackets.",
+        ),
+        Mistake(
+            "last bias left out",
+            last_bias_left_out,
+            "b2 is missing. The branch's second layer is dense like the first: h @ w2 + b2.",
         ),
     ),
     honest=(block_with_where, block_sample_by_sample, block_with_samples_in_columns),
@@ -1006,6 +1016,24 @@ def blocks_from_below(grad, levels, branch_backward, *, scale=1.0):
     return grad, grads
 
 
+def one_branch_too_many(grad, levels, branch_backward, *, scale=1.0):
+    grads = []
+    for k in reversed(range(len(levels))):
+        change, grad_theta = branch_backward(k, levels[k], scale * grad)
+        grad = grad + change
+        grads.insert(0, grad_theta)
+    return grad, grads
+
+
+def whole_gradient_scaled(grad, levels, branch_backward, *, scale=1.0):
+    grads = []
+    for k in reversed(range(len(levels) - 1)):
+        change, grad_theta = branch_backward(k, levels[k], grad)
+        grads.insert(0, scale * grad_theta)
+        grad = scale * (grad + change)
+    return grad, grads
+
+
 def stack_scale_forgotten(grad, levels, branch_backward, *, scale=1.0):
     grads = []
     for k in reversed(range(len(levels) - 1)):
@@ -1109,6 +1137,18 @@ STACK_BACKWARD = Exercise(
             "k = L − 1, ..., 0.",
         ),
         Mistake(
+            "one branch too many",
+            one_branch_too_many,
+            "L + 1 levels have L branches between them, and yours goes through one more: the last "
+            "is k = L − 1, which leads from z_{L−1} to z_L.",
+        ),
+        Mistake(
+            "the whole gradient scaled",
+            whole_gradient_scaled,
+            "The direct path is scaled, too, and shrinks at each block. Only what passes the "
+            "branch is multiplied by s.",
+        ),
+        Mistake(
             "scale forgotten",
             stack_scale_forgotten,
             "scale is never used. In z_k + s·F_k(z_k) the branch's output is multiplied by s: what "
@@ -1142,6 +1182,25 @@ def stack_variances(
         branch = gain if normalized else gain * variances[-1]
         variances.append(shortcut**2 * variances[-1] + scale**2 * branch)
     return np.array(variances, dtype=float)
+
+
+def look_at_the_variances(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
+    """Call the function once; a list of numbers is as good as an array."""
+    seen = function(**inputs)
+    if type(seen) in (list, tuple) and all(np.ndim(entry) == 0 for entry in seen):
+        seen = np.array([as_a_number(entry) for entry in seen])
+    yield "the variances", seen
+
+
+def as_a_number(value: Any) -> float:
+    """Return a plain number, or what is left of a NumPy one, as a float.
+
+    Raises:
+        WrongKind: it is none.
+    """
+    if type(value) in (int, float, np.ndarray):
+        return float(value)
+    raise WrongKind(f"expected numbers, got {describe(value)}")
 
 
 def variance_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -1263,6 +1322,17 @@ def variances_in_place(variance, gains, *, shortcut=1.0, scale=1.0, normalized=F
     return v
 
 
+def variances_in_a_list(variance, gains, *, shortcut=1.0, scale=1.0, normalized=False):
+    variances = [variance]
+    for gain in gains:
+        before = variances[-1]
+        if normalized:
+            variances.append(before * shortcut**2 + gain * scale**2)
+        else:
+            variances.append(before * (shortcut**2 + gain * scale**2))
+    return variances
+
+
 def variances_by_accumulate(variance, gains, *, shortcut=1.0, scale=1.0, normalized=False):
     from itertools import accumulate
 
@@ -1282,6 +1352,7 @@ STACK_VARIANCES = Exercise(
         INPUTS,
     ),
     cases=variance_cases,
+    run=look_at_the_variances,
     mistakes=(
         Mistake(
             "scales not squared",
@@ -1341,7 +1412,12 @@ STACK_VARIANCES = Exercise(
             "The result lacks v_0, the variance that you were given: L blocks have L + 1 levels.",
         ),
     ),
-    honest=(variances_as_a_product, variances_in_place, variances_by_accumulate),
+    honest=(
+        variances_as_a_product,
+        variances_in_place,
+        variances_in_a_list,
+        variances_by_accumulate,
+    ),
 )
 
 

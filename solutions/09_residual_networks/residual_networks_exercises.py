@@ -256,7 +256,7 @@ check(stack_backward).award()
 #   $\operatorname{Var}[F_k] = c_k$. That is `normalized=True`.
 #
 # `variance` is $v_0$, `gains` the list of $c_0, ..., c_{L-1}$, `shortcut` is a, `scale` is s. Return an array of
-# shape (L + 1,) with $v_0, ..., v_L$.
+# shape (L + 1,), or a list, with $v_0, ..., v_L$.
 #
 # **By hand.** $v_0 = 1$, two blocks of gain 1. Unscaled: 1, 2, 4. With $s^2 = 0.5$: 1, 1.5, 2.25. Normalized and
 # unscaled: 1, 2, 3.
