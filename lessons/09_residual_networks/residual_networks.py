@@ -344,10 +344,45 @@ assert max(ratio["ReLU, residual, scaled", n] for n in LAYERS) < 3
 # Read the table line by line.
 #
 # - **Sigmoid.** The plain network loses its gradient: its slope is at most ¼, so every layer takes a factor. With
-#   skips the gradient arrives. Here the rest is tiny, so nearly all of it is the direct term.
+#   skips the gradient arrives.
 # - **tanh.** With Xavier's weights the plain network loses some and the residual one gains some. Both could be trained.
 # - **ReLU.** With He's weights the gradient of the *plain* network does not vanish, even through 64 layers. The
 #   residual one *explodes*, by about $\sqrt2$ a block, as section 5 predicts. Scaled by $1/\sqrt L$ it stays put.
+#
+# How much of what arrives is the direct term? In a network we can take it apart: the gradient at the first level, less
+# that at the last, is the rest.
+
+# %%
+RESIDUAL = ("sigmoid, residual", "tanh, residual", "ReLU, residual", "ReLU, residual, scaled")
+
+
+def rest_by_direct(layers, seed, **how):
+    """Return ‖g_0 − g_L‖ / ‖g_L‖ of a residual network at its start."""
+    if how.pop("scaled", False):
+        how["scale"] = (layers / 2) ** -0.5
+    network = deep_network(layers, np.random.default_rng(seed), **how)
+    grads = [cross_entropy_grad(network.forward(x), y)]
+    for layer in reversed(network.layers):
+        grads.append(layer.backward(grads[-1]))
+    first, last = grads[-2], grads[-2 - layers // 2]  # at the levels 0 and L
+    return np.linalg.norm(first - last) / np.linalg.norm(last)
+
+
+rows, rests = [], {}
+for name in RESIDUAL:
+    for layers in LAYERS:
+        runs = [rest_by_direct(layers, seed, **CASES[name]) for seed in range(5)]
+        rests[name, layers] = np.exp(np.mean(np.log(runs)))
+    rows.append([name, *(f"{rests[name, n]:.2g}" for n in LAYERS)])
+print("Length of the rest, that of the direct term being 1:")
+print(text_table(["layers", *map(str, LAYERS)], rows))
+assert rests["sigmoid, residual", 64] < 0.5
+assert max(rests["ReLU, residual, scaled", n] for n in LAYERS) < 3
+assert rests["ReLU, residual", 64] > 1e3
+
+# %% [markdown]
+# The direct term is 1 in every cell of the table, by its definition. The rest is small behind sigmoids, comparable
+# where the branches are scaled, and drowns the direct term where they are not.
 #
 # So "a skip connection cures the vanishing gradient" is true where the gradient vanishes. With a good start the
 # gradient's *size* is no longer the trouble of a deep plain network. Something else is.
@@ -387,7 +422,7 @@ assert alike["z + F(z)/√L", 64][0] < 0.5
 #
 # 1. *sigmoid*: raise the layers. How long is the plain gradient at 64? And with skips?
 # 2. *ReLU*, 64 layers: move the scale $s$ down from 1. Where does the residual gradient meet the direct term?
-# 3. *tanh*: weights × 1.6. Why does the signal of neither network explode on the way up, and the gradient does?
+# 3. *tanh*, weights × 1.6: in both networks the gradient explodes. Why does the signal not, on the way up?
 # 4. $s = 0$: what is the network now?
 
 # %%
@@ -506,3 +541,101 @@ print(text_table(["layers", *map(str, LAYERS)], rows))
 assert accuracy["scaled", 64][0] > 0.93
 assert accuracy["plain", 64][0] < 0.5
 assert accuracy["scaled", 4][0] - accuracy["scaled", 64][0] < 0.04
+
+# %% [markdown]
+# One seed again, live: the same weights, 16 layers, with and without the scaled skips.
+
+# %%
+seen = {}
+for kind, how in {"plain": {"skip": False}, "scaled": {"scale": 8**-0.5}}.items():
+    stored = where(depths, kind=kind, layers=16, seed=0)
+    rng = np.random.default_rng(0)
+    network = deep_network(16, rng, **how)
+    optimizer = Optimizer(optimizers.momentum, network.params, lr=float(stored["lr"][0]))
+    seen[kind] = train(network, optimizer, data, epochs=16, batch_size=128, rng=rng)
+    agrees = abs(seen[kind].test_accuracy[-1] - stored["test_accuracy"][0]) < 0.05
+    print(f"{kind}: agrees with the file: {agrees}")
+assert seen["scaled"].test_accuracy[-1] > seen["plain"].test_accuracy[-1]
+figure, axes = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
+for index, (kind, history) in enumerate(seen.items()):
+    axes.plot(history.train_loss, **line_style(index) | {"markevery": 2}, label=KINDS[kind])
+axes.set(yscale="log", xlabel="epoch", ylabel="training loss (log)", title="16 layers, seed 0")
+axes.legend()
+plt.show()
+
+# %% [markdown]
+# ## 9. One remedy among others
+#
+# The second slides list what helps against unstable gradients: initialization, non-saturating activations, batch
+# normalization, clipping, skip connections. Try each alone on a network that has every trouble: 16 layers, sigmoid,
+# narrow weights (variance $1/(3n)$, torch's default). Then put them together. Each line has its own rate.
+
+# %%
+remedies = read_study("data/remedies.csv")
+NAMES = {
+    "none": "nothing",
+    "clipping": "clipping to norm 1",
+    "initialization": "Xavier's initialization",
+    "activation": "ReLU",
+    "normalization": "batch norm",
+    "skip": "skip connections",
+    "activation+initialization": "ReLU and He",
+    "activation+initialization+skip": "ReLU, He, skips with a scaled start",
+    "activation+initialization+normalization": "ReLU, He, batch norm",
+    "all": "ReLU, He, batch norm, skips, clipping",
+}
+rows, reached = [], {}
+for key, name in NAMES.items():
+    runs = where(remedies, remedy=key)
+    reached[key] = mean_and_error(runs["test_accuracy"])
+    loss = np.median(runs["train_loss"])
+    rows.append([name, runs["lr"][0], f"{loss:.3f}", "{:.3f} ± {:.3f}".format(*reached[key])])
+print(f"16 layers, {len(runs)} seeds:")
+print(text_table(["remedy", "rate", "training loss, median", "test accuracy"], rows))
+
+# %% [markdown]
+# @@REMEDIES@@
+#
+# > **The sources differ.** The second slides put "(CNNs)" behind skip connections; the Murphy notes say that they can
+# > also be used in MLPs. Everything on this page is an MLP.
+#
+# ## What to take with you
+#
+# - A residual block adds: $z + F(z)$. Backward, $g_l = g_L + \sum_{k \ge l} J_k^T g_{k+1}$, and $θ_l$ sees $g_{l+1}$.
+# - The direct term does not depend on the depth. The rest does, so a skip is a floor for the gradient, no ceiling.
+# - Unscaled, with branches of gain 1, signal and gradient both double their mean square at each block.
+# - Scale the branch (about $1/\sqrt L$, or start it at 0), or normalize inside it. Whatever touches the *sum*, a ReLU,
+#   a factor or a norm, touches the direct path.
+# - With a good start a plain ReLU network loses the differences between its inputs rather than the size of its gradient.
+#
+# ## Common mistakes
+#
+# These are the mistakes that the exercises of this unit recognise by their numbers, with what a teacher would
+# say. Read them before you start the assignment, and again when a check names one.
+
+# %%
+from course.exercises import common_mistakes
+
+common_mistakes("09_residual_networks")
+
+# %% [markdown]
+# ## Further reading
+#
+# - He, Zhang, Ren, Sun, *Deep Residual Learning for Image Recognition*, 2015:
+#   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385). Deeper plain networks have a higher training loss; the block.
+# - He, Zhang, Ren, Sun, *Identity Mappings in Deep Residual Networks*, 2016:
+#   [arXiv:1603.05027](https://arxiv.org/abs/1603.05027). Keep the direct path free; the derivation of section 4.
+# - Srivastava, Greff, Schmidhuber, *Highway Networks*, 2015:
+#   [arXiv:1505.00387](https://arxiv.org/abs/1505.00387). Skips with a gate, some months earlier.
+# - Veit, Wilber, Belongie, *Residual Networks Behave Like Ensembles of Relatively Shallow Networks*, 2016:
+#   [arXiv:1605.06431](https://arxiv.org/abs/1605.06431). The paths of section 5, in trained networks.
+# - Balduzzi et al., *The Shattered Gradients Problem*, 2017:
+#   [arXiv:1702.08591](https://arxiv.org/abs/1702.08591). What else goes wrong in plain ReLU networks.
+# - Zhang, Dauphin, Ma, *Fixup Initialization: Residual Learning Without Normalization*, 2019:
+#   [arXiv:1901.09321](https://arxiv.org/abs/1901.09321). Scaled starts instead of batch norm.
+# - De, Smith, *Batch Normalization Biases Residual Blocks Towards the Identity Function in Deep Networks*, 2020:
+#   [arXiv:2002.10444](https://arxiv.org/abs/2002.10444). Why normalizing inside the branch works: the share $1/k$.
+# - Xiong et al., *On Layer Normalization in the Transformer Architecture*, 2020:
+#   [arXiv:2002.04745](https://arxiv.org/abs/2002.04745). Before or after the sum.
+# - Murphy, *Probabilistic Machine Learning: An Introduction*, 2022, section 13.4.4:
+#   [probml.github.io/pml-book/book1.html](https://probml.github.io/pml-book/book1.html). The book behind the notes.
