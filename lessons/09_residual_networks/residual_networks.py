@@ -63,6 +63,13 @@ from course.widgets.style import COLORS, line_style, use_style
 
 use_style()
 
+
+def with_error(pair, digits=3):
+    """Write a mean and its standard error."""
+    mean, error = (round(float(value), digits) + 0.0 for value in pair)  # + 0.0: no "-0.0"
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
 # %% [markdown]
 # ## 1. Deeper should not be worse
 #
@@ -81,7 +88,7 @@ for layers in LAYERS:
     runs = where(depths, kind="plain", layers=layers)
     accuracy = mean_and_error(runs["test_accuracy"])
     loss = np.median(runs["train_loss"])
-    rows.append([layers, runs["lr"][0], f"{loss:.3f}", "{:.3f} ± {:.3f}".format(*accuracy)])
+    rows.append([layers, runs["lr"][0], f"{loss:.3f}", with_error(accuracy)])
 print(f"Plain networks, {len(runs)} seeds, mean and standard error:")
 print(text_table(["layers", "rate", "training loss, median", "test accuracy"], rows))
 medians = [float(row[2]) for row in rows]
@@ -214,7 +221,7 @@ for k in range(LAST - 1, FIRST - 1, -1):
 own = slope[LEVEL] * levels[LEVEL]  # ∂F_3/∂θ_3
 rest = sum(J[k] * g[k + 1] for k in range(LEVEL + 1, LAST))
 derived = own * (g[LAST] + rest)
-to_the_top = {l: np.prod([1 + J[k] for k in range(l, LAST)]) for l in (LEVEL, LEVEL + 1)}
+to_the_top = {k: np.prod([1 + J[m] for m in range(k, LAST)]) for k in (LEVEL, LEVEL + 1)}
 whole_way = own * to_the_top[LEVEL + 1]  # ∂z_6/∂θ_3
 measured = numerical_gradient(lambda theta: 0.5 * climb(theta)[LAST] ** 2, THETA)[LEVEL - 1]
 
@@ -412,7 +419,7 @@ for name, (shortcut, is_scaled) in STACKS.items():
         scale = blocks**-0.5 if is_scaled else 1.0
         runs = [play_stack(blocks, seed, shortcut=shortcut, scale=scale) for seed in range(10)]
         alike[name, layers] = mean_and_error([run.alike[-1] for run in runs])
-    rows.append([name, *("{:.2f} ± {:.2f}".format(*alike[name, n]) for n in LAYERS)])
+    rows.append([name, *(with_error(alike[name, n], 2) for n in LAYERS)])
 print("Mean cosine between two digits after so many ReLU layers (at the start it is 0.01):")
 print(text_table(["", *map(str, LAYERS)], rows))
 assert alike["plain", 64][0] > 0.98
@@ -453,7 +460,7 @@ BLOCKS, DRAWS = 16, range(40)
 seen = [play_stack(BLOCKS, seed) for seed in DRAWS]
 growth = [(run.values[-1] / run.values[0]) ** (1 / BLOCKS) for run in seen]
 mean, error = mean_and_error(growth)
-print(f"growth of the mean square by block, {len(DRAWS)} draws: {mean:.2f} ± {error:.2f}")
+print(f"growth of the mean square by block, {len(DRAWS)} draws: {with_error((mean, error), 2)}")
 assert abs(mean - 2) < 3 * error + 0.02
 
 # %% [markdown]
@@ -491,9 +498,9 @@ for key, recipe in RECIPES.items():
     rows.append(
         [
             recipe.title,
-            "{:.1f} ± {:.1f}".format(values[0] + 0.0, values[1]),
+            with_error(values, 1),
             f"{np.log2(predicted):.1f}",
-            "{:.1f} ± {:.1f}".format(*gradients),
+            with_error(gradients, 1),
             f"{np.log2(direct):.1f}" if direct > 0 else "nothing",
         ]
     )
@@ -540,7 +547,7 @@ for index, (kind, title) in enumerate(KINDS.items()):
         accuracy[kind, layers] = mean_and_error(runs["test_accuracy"])
     means, errors = np.transpose([accuracy[kind, n] for n in LAYERS])
     axes.errorbar(LAYERS, means, errors, **line_style(index), capsize=4, label=title)
-    rows.append([title, *("{:.3f} ± {:.3f}".format(*accuracy[kind, n]) for n in LAYERS)])
+    rows.append([title, *(with_error(accuracy[kind, n]) for n in LAYERS)])
 axes.axhline(0.1, color=COLORS[6], linestyle=":", linewidth=1, label="guessing")
 axes.set(xscale="log", ylim=(0, 1.05), xlabel="hidden layers (log)", ylabel="test accuracy")
 axes.set_xticks(LAYERS, map(str, LAYERS))
@@ -561,7 +568,7 @@ assert accuracy["unscaled", 64][0] < 0.15
 # and learn next to nothing from 32 on.
 #
 # And **skips alone do not help here**: *z + F(z)* is no better than plain from 8 layers on. It is no mystery.
-# With 32 blocks the mean square has doubled 32 times before the first step; the first loss lies at some ten thousand, and
+# With 32 blocks the mean square has doubled 32 times before the first step; the first loss is some ten thousands, and
 # every rate that was tried is too large. (At 32 layers the smallest one was chosen, 0.0003: a smaller one might end
 # higher, in more epochs.) At 8 layers the chosen rate, 0.1, was too bold: two of the six seeds fail with it. That is what
 # a large error bar says.
@@ -617,7 +624,7 @@ for key, name in NAMES.items():
     runs = where(remedies, remedy=key)
     reached[key] = mean_and_error(runs["test_accuracy"])
     loss = np.median(runs["train_loss"])
-    rows.append([name, runs["lr"][0], f"{loss:.3f}", "{:.3f} ± {:.3f}".format(*reached[key])])
+    rows.append([name, runs["lr"][0], f"{loss:.3f}", with_error(reached[key])])
 print(f"16 layers, {len(runs)} seeds:")
 print(text_table(["remedy", "rate", "training loss, median", "test accuracy"], rows))
 for useless in ("none", "clipping", "initialization", "activation"):
@@ -637,8 +644,8 @@ assert abs(reached["skip"][0] - reached["all"][0]) < 0.03
 # - **Skip connections** alone do it best of all single remedies: with sigmoid and narrow weights, as well as the whole
 #   list together. No scale is needed there: such a branch gives little that depends on its input, so its gain is small.
 #
-# That is 16 layers, one width, one data set and 16 epochs. Section 8 is the other half: with ReLU and He the unscaled
-# skips are what breaks the network.
+# That is 16 layers, one width, one data set and 16 epochs. And section 8 is the other half: with ReLU and He's weights
+# skips alone were worth nothing, and with the scale everything.
 #
 # > **The sources differ.** The second slides put "(CNNs)" behind skip connections; the Murphy notes say that they can
 # > also be used in MLPs. Everything on this page is an MLP.
