@@ -267,12 +267,13 @@ for blocks in (2, 4, 8, 16, 32):
     runs = [path_terms(blocks, 1.0, seed) for seed in range(20)]
     direct = np.array([np.linalg.norm(parts[0]) for parts in runs])
     rest = np.array([np.linalg.norm(parts[1:].sum(axis=0)) for parts in runs])
-    squares, error = mean_and_error(rest**2)
     law = 2.0**blocks - 1
-    rows.append([blocks, f"{direct.mean():.3f}", f"{squares:.3g} ± {error:.1g}", f"{law:.3g}"])
+    share = mean_and_error(rest**2 / law)
+    rows.append([blocks, f"{direct.mean():.3f}", f"{law:,.0f}", with_error(share, 2)])
     np.testing.assert_allclose(direct, 1.0)
-    assert abs(squares - law) < 4 * error + 0.05 * law
-print(text_table(["blocks L", "‖direct‖²", "‖rest‖², 20 draws", "2^L − 1"], rows))
+    assert abs(share[0] - 1) < 4 * share[1] + 0.05
+header = ["blocks L", "‖direct‖²", "predicted ‖rest‖², 2^L − 1", "measured / predicted, 20 draws"]
+print(text_table(header, rows))
 
 # %% [markdown]
 # The direct term does not know the depth. The rest does: unscaled, its square doubles with every block. So the
@@ -388,7 +389,7 @@ for name in RESIDUAL:
     for layers in LAYERS:
         runs = [rest_by_direct(layers, seed, **CASES[name]) for seed in range(5)]
         rests[name, layers] = np.exp(np.mean(np.log(runs)))
-    rows.append([name, *(f"{rests[name, n]:.2g}" for n in LAYERS)])
+    rows.append([name, *(f"{float(f'{rests[name, n]:.2g}'):,g}" for n in LAYERS)])
 print("Length of the rest, that of the direct term being 1:")
 print(text_table(["layers", *map(str, LAYERS)], rows))
 assert rests["sigmoid, residual", 64] < 0.5
@@ -568,8 +569,8 @@ assert accuracy["unscaled", 64][0] < 0.15
 # and learn next to nothing from 32 on.
 #
 # And **skips alone do not help here**: *z + F(z)* is no better than plain from 8 layers on. It is no mystery.
-# With 32 blocks the mean square has doubled 32 times before the first step; the first loss is some ten thousands, and
-# every rate that was tried is too large. (At 32 layers the smallest one was chosen, 0.0003: a smaller one might end
+# With 32 blocks the mean square has doubled 32 times before the first step; the first loss is in the tens of
+# thousands, and every rate that was tried is too large. (At 32 layers the smallest one was chosen, 0.0003: a smaller one might end
 # higher, in more epochs.) At 8 layers the chosen rate, 0.1, was too bold: two of the six seeds fail with it. That is what
 # a large error bar says.
 #
