@@ -225,10 +225,10 @@ def signal_explorer() -> LiveFigure:
     ups = [up_axes.plot([], [], **line_style(i), markevery=4, label=n)[0] for i, n in _count(names)]
     downs = [down_axes.plot([], [], **line_style(i), markevery=4)[0] for i, _ in _count(names)]
     (direct,) = down_axes.plot([], [], color=COLORS[6], linestyle=":", label="direct term")
-    up_axes.set(yscale="log", xlim=(-1, 65), ylim=(1e-6, 1e6))
+    up_axes.set(yscale="log", xlim=(-1, 65), ylim=(1e-10, 1e8))
     up_axes.set(xlabel="level, in layers", ylabel="size of the activations (log)")
     up_axes.legend(loc="lower left")
-    down_axes.set(yscale="log", xlim=(-1, 65), ylim=(1e-6, 1e6))
+    down_axes.set(yscale="log", xlim=(-1, 65), ylim=(1e-10, 1e8))
     down_axes.set(xlabel="level, in layers", ylabel="gradient / that at the output (log)")
     down_axes.legend(loc="lower right")
 
@@ -253,8 +253,8 @@ def signal_explorer() -> LiveFigure:
         figure=figure,
         moving=(*ups, *downs, direct),
         controls={
-            "activation": choice("activation", "tanh", ACTIVATIONS),
-            "layers": slider("layers", 32, 4, 64, 2),
+            "activation": choice("activation", "relu", ACTIVATIONS),
+            "layers": slider("layers", 48, 4, 64, 2),
             "gain": slider("weights ×", 1.0, 0.4, 1.6, 0.05),
             "scale": slider("scale s", 1.0, 0.0, 1.0, 0.02),
             "seed": slider("draw no.", 0, 0, 20, 1),

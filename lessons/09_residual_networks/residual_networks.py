@@ -185,10 +185,11 @@ assert seen.passed
 #
 # > **The sources differ.** The Murphy notes write (with $F_k$ as here)
 # >
-# > $$\frac{∂\mathcal L}{∂θ_l} = \frac{∂z_l}{∂θ_l}\frac{∂\mathcal L}{∂z_l}
-# > = \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\frac{∂z_L}{∂z_l}
-# > = \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\Big(1 + \sum_{k=1}^{L-1}\frac{∂}{∂z_l}F_k(z_k, θ_k)
-# > = \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L} + \text{other terms}.$$
+# > $$\frac{∂\mathcal L}{∂θ_l} = \frac{∂z_l}{∂θ_l}\frac{∂\mathcal L}{∂z_l} = \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\frac{∂z_L}{∂z_l}$$
+# >
+# > $$= \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\Big(1 + \sum_{k=1}^{L-1}\frac{∂}{∂z_l}F_k(z_k, θ_k)$$
+# >
+# > $$= \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L} + \text{other terms}.$$
 # >
 # > Four things are wrong. (1) A bracket never closes. (2) By their own indexing $z_l$ does not depend on $θ_l$ at
 # > all: the first line is 0. (3) $∂z_L/∂θ_l$ is already the whole way from $θ_l$ to the output, so multiplying by
@@ -560,7 +561,6 @@ print(text_table(["layers", *map(str, LAYERS)], rows))
 assert accuracy["scaled", 64][0] > 0.93
 assert accuracy["plain", 64][0] < 0.5
 assert accuracy["scaled", 4][0] - accuracy["scaled", 64][0] < 0.04
-
 assert accuracy["unscaled", 32][0] < 0.5
 assert accuracy["unscaled", 64][0] < 0.15
 
@@ -589,7 +589,7 @@ for kind, how in {"plain": {"skip": False}, "scaled": {"scale": 8**-0.5}}.items(
     network = deep_network(16, rng, **how)
     optimizer = Optimizer(optimizers.momentum, network.params, lr=float(stored["lr"][0]))
     seen[kind] = train(network, optimizer, data, epochs=16, batch_size=128, rng=rng)
-    agrees = abs(seen[kind].test_accuracy[-1] - stored["test_accuracy"][0]) < 0.05
+    agrees = abs(seen[kind].test_accuracy[-1] - stored["test_accuracy"][0]) < 0.1
     print(f"{kind}: agrees with the file: {agrees}")
 assert seen["scaled"].test_accuracy[-1] > seen["plain"].test_accuracy[-1]
 figure, axes = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
