@@ -243,9 +243,9 @@ def signal_explorer() -> LiveFigure:
             down.set_data(levels, _root(signals.gradients))
         direct.set_data(levels, _root(residual.direct))
         return (
-            f"From the output to level 0 the gradient changes {_times(plain.gradients[0])} in the "
-            f"plain stack and {_times(residual.gradients[0])} in the residual one, of which the "
-            "direct term is 1."
+            f"Of a gradient of size 1 at the output {_size(plain.gradients[0])} arrives at level 0 "
+            f"of the plain stack, {_size(residual.gradients[0])} of the residual one; its direct "
+            "term is 1."
         )
 
     return LiveFigure(
@@ -340,12 +340,11 @@ def variance_explorer() -> LiveFigure:
         law.set_data(levels, predicted_mean_squares(blocks, **numbers))
         whole.set_data(levels, np.maximum(seen.gradients, 1e-300))
         direct.set_data(levels, np.maximum(seen.direct, 1e-300))
-        up = (seen.values[-1] / seen.values[0]) ** (1 / blocks)
+        grown = seen.values[-1] / seen.values[0]
         return (
-            f"{how.title}: the mean square grows {up:.2f} times a block, "
-            f"{seen.values[-1] / seen.values[0]:.3g} times in all. Of the gradient's direct path "
-            f"{seen.direct[0]:.2g} arrives at level 0, of the whole gradient "
-            f"{seen.gradients[0]:.3g}."
+            f"{how.title}: mean square × {grown ** (1 / blocks):.2f} a block, × {grown:.3g} in all. "
+            f"Gradient at level 0, as mean square: {seen.gradients[0]:.3g}, by the direct path "
+            f"alone {seen.direct[0]:.2g}."
         )
 
     return LiveFigure(
@@ -407,8 +406,8 @@ def _root(mean_squares: Array) -> Array:
     return np.sqrt(np.maximum(mean_squares, 1e-300))
 
 
-def _times(mean_square: float) -> str:
-    return f"{np.sqrt(mean_square):.2g} times"
+def _size(mean_square: float) -> str:
+    return f"{np.sqrt(mean_square):.2g}"
 
 
 def _mean_square(z: Array) -> float:

@@ -519,7 +519,7 @@ assert ends["unscaled"][2] == ends["branch"][2] == ends["pre"][2] == 1.0
 # one for the *mean* over draws, and in a product of many random factors the typical draw lies below the mean.
 #
 # Only the first and the third answer keep both. That is why today's networks normalize *inside* the branch (the
-# second ResNet paper, and nearly all transformers), often with a scale as well.
+# second ResNet paper, and most transformers), often with a scale as well.
 #
 # ### See it
 #
@@ -570,9 +570,9 @@ assert accuracy["unscaled", 64][0] < 0.15
 #
 # And **skips alone do not help here**: *z + F(z)* is no better than plain from 8 layers on. It is no mystery.
 # With 32 blocks the mean square has doubled 32 times before the first step; the first loss is in the tens of
-# thousands, and every rate that was tried is too large. (At 32 layers the smallest one was chosen, 0.0003: a smaller one might end
-# higher, in more epochs.) At 8 layers the chosen rate, 0.1, was too bold: two of the six seeds fail with it. That is what
-# a large error bar says.
+# thousands, and every rate that was tried is too large. (At 32 layers the smallest one was chosen, 0.0003: a smaller
+# one might end higher, in more epochs.) At 8 layers the chosen rate, 0.1, was too bold: two of the six seeds fail with
+# it. That is what a large error bar says.
 #
 # > **The sources differ.** The Murphy notes say that a model with residual connections "is easier to train" because the
 # > gradient can flow directly to earlier layers. In our study that is so with a scaled start, and not without one. The
