@@ -342,8 +342,8 @@ def variance_explorer() -> LiveFigure:
         direct.set_data(levels, np.maximum(seen.direct, 1e-300))
         grown = seen.values[-1] / seen.values[0]
         return (
-            f"{how.title}: mean square × {grown ** (1 / blocks):.2f} a block, × {grown:.3g} in all. "
-            f"Gradient at level 0, as mean square: {seen.gradients[0]:.3g}, by the direct path "
+            f"{how.title}: mean square × {grown ** (1 / blocks):.2f} a block, × {grown:.3g} in "
+            f"all. Gradient at level 0, as mean square: {seen.gradients[0]:.3g}, by the direct path "
             f"alone {seen.direct[0]:.2g}."
         )
 

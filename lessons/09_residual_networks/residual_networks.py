@@ -185,7 +185,9 @@ assert seen.passed
 #
 # > **The sources differ.** The Murphy notes write (with $F_k$ as here)
 # >
-# > $$\frac{∂\mathcal L}{∂θ_l} = \frac{∂z_l}{∂θ_l}\frac{∂\mathcal L}{∂z_l} = \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\frac{∂z_L}{∂z_l}$$
+# > $$\frac{∂\mathcal L}{∂θ_l} = \frac{∂z_l}{∂θ_l}\frac{∂\mathcal L}{∂z_l}$$
+# >
+# > $$= \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\frac{∂z_L}{∂z_l}$$
 # >
 # > $$= \frac{∂z_L}{∂θ_l}\frac{∂\mathcal L}{∂z_L}\Big(1 + \sum_{k=1}^{L-1}\frac{∂}{∂z_l}F_k(z_k, θ_k)$$
 # >
