@@ -343,7 +343,7 @@ def variance_explorer() -> LiveFigure:
         grown = seen.values[-1] / seen.values[0]
         return (
             f"{how.title}: mean square × {grown ** (1 / blocks):.2f} a block, × {grown:.3g} in "
-            f"all. Gradient at level 0, as mean square: {seen.gradients[0]:.3g}, by the direct path "
+            f"all. Gradient at level 0, mean square: {seen.gradients[0]:.3g}, by the direct path "
             f"alone {seen.direct[0]:.2g}."
         )
 
