@@ -249,6 +249,38 @@ assert to_the_top[3] > 2
 # The third line is wrong by exactly the factor $∂z_6/∂z_3$. Their last sentence, that the gradient at layer $l$
 # depends directly on that at layer $L$, independently of the depth, is right, once the term is the right one.
 #
+# With one number a level nobody sees a transposed matrix. Three numbers a level do: the Murphy notes write $J g$ for the
+# way back, and it has to be $J^T g$.
+
+# %%
+rng = np.random.default_rng(2)
+weights, start = rng.normal(size=(4, 3, 3)), rng.normal(size=3)
+
+
+def top(z):
+    for w in weights:
+        z = z + np.tanh(w @ z)
+    return z
+
+
+measured = numerical_gradient(lambda z: 0.5 * np.sum(top(z) ** 2), start)
+z, jacobians = start, []
+for w in weights:
+    jacobians.append((1 - np.tanh(w @ z) ** 2)[:, None] * w)
+    z = z + np.tanh(w @ z)
+right = wrong = z
+for jacobian in reversed(jacobians):
+    right = right + jacobian.T @ right
+    wrong = wrong + jacobian @ wrong
+rows = [
+    [name, *(f"{value:.3f}" for value in gradient)]
+    for name, gradient in (("central differences", measured), ("Jᵀg", right), ("Jg", wrong))
+]
+print(text_table(["gradient at level 0", "1", "2", "3"], rows))
+np.testing.assert_allclose(right, measured, rtol=1e-6, atol=1e-8)
+assert np.linalg.norm(wrong - measured) > 0.5 * np.linalg.norm(measured)
+
+# %% [markdown]
 # ## 5. The rest: all paths through the stack
 #
 # Unroll the recursion instead of adding it up. $g_0 = (I + J_0)^T (I + J_1)^T \cdots (I + J_{L-1})^T g_L$. Multiply
