@@ -71,7 +71,8 @@ def outlier_explorer() -> LiveFigure:
     figure, (bulk_axes, spread_axes) = canvas(9.4, 3.9, (1.2, 1.0))
     (before,) = bulk_axes.plot([], [], color="#777777", linestyle="--", linewidth=1.5)
     (bulk,) = bulk_axes.plot([], [], color=COLORS[0], drawstyle="steps-mid")
-    bulk_axes.set(xlim=(-3, 4), ylim=(0, 160), xlabel="scaled area z", ylabel="tumours in a cell")
+    bulk_axes.set(xlim=(-3, 4), ylim=(0, 1.1), xlabel="scaled area z")
+    bulk_axes.set_ylabel("tumours (highest = 1)")
     bulk_axes.legend([bulk, before], ["with the slip", "without it"], loc="upper right")
     spreads = {}
     for index, (scaling, name) in enumerate(SCALINGS.items()):
@@ -87,7 +88,7 @@ def outlier_explorer() -> LiveFigure:
         z, clean = scaled(_with_slip(factor), scaling), scaled(tumour_areas(), scaling)
         for line, values in ((bulk, z), (before, clean)):
             counts, _ = np.histogram(values[1:], _CELLS)
-            line.set_data((_CELLS[1:] + _CELLS[:-1]) / 2, counts)
+            line.set_data((_CELLS[1:] + _CELLS[:-1]) / 2, counts / counts.max())
         spread = float(np.std(z[1:]))
         mark.set_data([factor], [spread])
         return (
@@ -200,7 +201,8 @@ def gradient_pattern(pattern: str, x_hat: Array) -> Array:
         return np.ones_like(x_hat)
     if pattern == "along":
         return x_hat.copy()
-    return np.random.default_rng(len(x_hat)).normal(size=x_hat.shape)
+    drawn: Array = np.random.default_rng(len(x_hat)).uniform(-1.8, 1.8, x_hat.shape)
+    return drawn
 
 
 @mpl.rc_context(STYLE)
@@ -213,7 +215,7 @@ def backward_explorer() -> LiveFigure:
         (bar,) = axis.plot([], [], color=COLORS[index], linewidth=3)
         (dot,) = axis.plot([], [], "os^"[index], color=COLORS[index], markersize=8)
         axis.axhline(0, color="black", linewidth=1)
-        axis.set(xlim=(-3.2, 3.2), ylim=(-2.6, 2.6), xlabel="x̂ of the sample", title=title)
+        axis.set(xlim=(-2.2, 4.2), ylim=(-2.2, 4.2), xlabel="x̂ of the sample", title=title)
         bars.append(bar)
         dots.append(dot)
     for axis, label in zip(axes, ("gradient", "what is left", "what is left"), strict=True):
@@ -277,14 +279,14 @@ def running_explorer() -> LiveFigure:
     names = ["of the batch", "of all samples", "running"]
     var_axes.legend(lines[1], names, loc="upper left")
 
-    def draw(keep: float, power: int, drift: float, draw_no: int) -> str:
+    def draw(keep: float, power: int, divide: str, drift: float, draw_no: int) -> str:
         samples, times = 2**power, np.arange(_STEPS)
         rng = np.random.default_rng([draw_no, samples])
         share = np.minimum(times / 150, 1.0)
         true_mean, true_var = drift * share, 1.0 + drift * share
         x = rng.standard_normal((_STEPS, samples))
         batch_mean = true_mean + np.sqrt(true_var) * x.mean(axis=1)
-        batch_var = true_var * x.var(axis=1)
+        batch_var = true_var * x.var(axis=1, ddof=int(divide))
         errors = []
         for (batch, true, running), seen, right, start in (
             (lines[0], batch_mean, true_mean, 0.0),
@@ -295,11 +297,11 @@ def running_explorer() -> LiveFigure:
             true.set_data(times, right)
             running.set_data(times, followed)
             errors.append(np.sqrt(np.mean((followed - right)[-100:] ** 2)))
-        lag = 1 / (1 - keep)
+        level = followed[-100:].mean() / right[-100:].mean()
         return (
-            f"α = {keep:.3f} remembers about {lag:.0f} steps. Over the last 100 steps the running "
-            f"mean is off by {errors[0]:.2f}, the running variance by {errors[1]:.2f} "
-            "(root mean square)."
+            f"α = {keep:.3f} remembers about {1 / (1 - keep):.0f} steps. Over the last 100 steps: "
+            f"running mean off by {errors[0]:.2f}, running variance by {errors[1]:.2f} (root mean "
+            f"square); the variance is {level:.2f} times the true one on average."
         )
 
     return LiveFigure(
@@ -309,6 +311,9 @@ def running_explorer() -> LiveFigure:
         controls={
             "keep": slider("α, kept", 0.9, 0.0, 0.995, 0.005),
             "power": slider("batch 2 to the", 3, 1, 8, 1),
+            "divide": choice(
+                "batch variance", "0", {"0": "1/N, as here", "1": "1/(N − 1), as torch"}
+            ),
             "drift": slider("drift", 2.0, 0.0, 3.0, 0.1),
             "draw_no": slider("draw no.", 0, 0, 20, 1),
         },
