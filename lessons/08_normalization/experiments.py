@@ -8,6 +8,7 @@ inference. Rates are chosen on a part of the training data.
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from sklearn import datasets
 from course import optimizers
 from course.data import Split, digits
 from course.layers import BatchNorm, Layer, LayerNorm, Linear, ReLU, Sequential
+from course.losses import cross_entropy
 from course.normalizers import standardize
 from course.optimizers import Optimizer
 from course.studies import write_study
@@ -33,14 +35,16 @@ NORMS: dict[str, Callable[[int], list[Layer]]] = {
 }
 BATCH_SIZES, WIDTH, EPOCHS = (2, 4, 8, 16, 64, 256), 32, 5
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+SMALL_BATCHES = {2: 0.01, 4: 0.1, 8: 0.1}  # with the rates chosen for them
 SAMPLES = 1280  # every batch is full: a last batch of one sample has no variance
 
 DEPTH, DEEP_BATCH, DEEP_EPOCHS = 8, 64, 5
 DEEP_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 DEEP_SEEDS, DEEP_CHOICE_SEEDS = range(20), range(100, 105)
 
-INPUT_RATES, INPUT_EPOCHS, INPUT_SEEDS = (0.0003, 0.003, 0.03, 0.1, 0.3), 30, range(20)
-INPUTS = ("raw", "standardized", "batch norm first", "both")
+INPUT_EPOCHS, INPUT_SEEDS = 30, range(20)
+INPUT_RATES = (0.000001, 0.00001, 0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+INPUTS, INPUT_CHOICE_SEEDS = ("raw", "standardized", "batch norm first"), range(100, 110)
 DATA = Path(__file__).parent / "data"
 
 
@@ -75,7 +79,8 @@ def first(data: Split, samples: int) -> Split:
 
 def shallow(norm: str, seed: int) -> Sequential:
     """Return a network of two hidden layers, normalized before the activation."""
-    rng, layers = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
     for inputs in (64, WIDTH):
         layers += [Linear(inputs, WIDTH, rng), *NORMS[norm](WIDTH), ReLU()]
     return Sequential(*layers, Linear(WIDTH, 10, rng))
@@ -98,12 +103,31 @@ def batch_sizes() -> Iterator[tuple[object, ...]]:
                 yield norm, batch, lr, seed, *end(seen, EPOCHS)
 
 
+def running_variances() -> Iterator[tuple[object, ...]]:
+    """Yield the test scores with running variances of 1/N, and of 1/(N - 1) as torch has them.
+
+    Every batch is full, so the second ones are the first ones times N / (N - 1).
+    """
+    for batch, lr in SMALL_BATCHES.items():
+        for seed in SEEDS:
+            data, network = first(digits(seed), SAMPLES), shallow("batch", seed)
+            fit(network, data, lr, batch, EPOCHS, seed)
+            for divide, factor in (("N", 1.0), ("N - 1", batch / (batch - 1))):
+                for layer in network.layers:
+                    if isinstance(layer, BatchNorm):
+                        layer.buffers[1] *= factor
+                logits = network.forward(data.x_test)
+                right = float(np.mean(logits.argmax(axis=1) == data.y_test))
+                yield batch, divide, seed, float(cross_entropy(logits, data.y_test)), right
+
+
 # --- before or after the activation ----------------------------------------------------------
 
 
 def deep(place: str, seed: int) -> Sequential:
     """Return a network of eight hidden layers; batch norm before or after each activation."""
-    rng, layers = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
     for number in range(DEPTH):
         layers.append(Linear(WIDTH if number else 64, WIDTH, rng))
         layers += [BatchNorm(WIDTH)] if place == "before" else []
@@ -145,7 +169,7 @@ def raw_wine(seed: int) -> Split:
 
 def prepared(kind: str, data: Split) -> Split:
     """Return the data standardized with the moments of its training part, or as it is."""
-    if kind not in ("standardized", "both"):
+    if kind != "standardized":
         return data
     x_train, moments = standardize(data.x_train)
     return Split(x_train, data.y_train, standardize(data.x_test, moments)[0], data.y_test)
@@ -154,7 +178,7 @@ def prepared(kind: str, data: Split) -> Split:
 def wine_network(kind: str, seed: int) -> Sequential:
     """Return a small network, with batch norm as its first layer where the kind says so."""
     rng = np.random.default_rng(seed)
-    scaler = [BatchNorm(13)] if kind in ("batch norm first", "both") else []
+    scaler: list[Layer] = [BatchNorm(13)] if kind == "batch norm first" else []
     return Sequential(*scaler, Linear(13, 16, rng), ReLU(), Linear(16, 3, rng))
 
 
@@ -164,7 +188,7 @@ def inputs() -> Rows:
     for kind in INPUTS:
         tried: dict[float, list[float]] = {lr: [] for lr in INPUT_RATES}
         for lr in INPUT_RATES:
-            for seed in DEEP_CHOICE_SEEDS:
+            for seed in INPUT_CHOICE_SEEDS:
                 data = prepared(kind, raw_wine(seed).hold_back())
                 seen = fit(wine_network(kind, seed), data, lr, 16, INPUT_EPOCHS, seed)
                 tried[lr].append(end(seen, INPUT_EPOCHS)[1])
@@ -209,9 +233,11 @@ def inference_times() -> Rows:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def main() -> None:
-    """Run the studies and write their tables."""
-    scores = ("seed", "train_loss", "test_loss", "test_accuracy")
+SCORES = ("seed", "train_loss", "test_loss", "test_accuracy")
+
+
+def write_inference() -> None:
+    """Write what batch norm costs at inference."""
     write_study(
         DATA / "inference.csv",
         [
@@ -221,6 +247,10 @@ def main() -> None:
         ("network", "width", "samples", "microseconds"),
         inference_times(),
     )
+
+
+def write_inputs() -> None:
+    """Write how the wines are learned with inputs prepared in several ways."""
     write_study(
         DATA / "inputs.csv",
         [
@@ -228,9 +258,13 @@ def main() -> None:
             f"network 13-16-3, ReLU; SGD, batches of 16, {INPUT_EPOCHS} epochs; rate of the lowest "
             "validation loss",
         ],
-        ("kind", "lr", *scores),
+        ("kind", "lr", *SCORES),
         inputs(),
     )
+
+
+def write_places() -> None:
+    """Write both tables on batch norm before and after the activation."""
     by_rate, compared = places()
     how = f"digits, {DEPTH} hidden layers of {WIDTH}, ReLU; SGD, batches of {DEEP_BATCH}, "
     write_study(
@@ -239,7 +273,7 @@ def main() -> None:
             f"Batch norm before or after the activation, by rate, {len(DEEP_CHOICE_SEEDS)} seeds.",
             how + f"{DEEP_EPOCHS} epochs; scored on a fifth of the training part",
         ],
-        ("place", "lr", *scores),
+        ("place", "lr", *SCORES),
         by_rate,
     )
     write_study(
@@ -248,19 +282,51 @@ def main() -> None:
             f"Batch norm before or after the activation, {len(DEEP_SEEDS)} seeds.",
             how + f"{DEEP_EPOCHS} epochs; rate of the lowest validation loss",
         ],
-        ("place", "lr", *scores),
+        ("place", "lr", *SCORES),
         compared,
     )
+
+
+def write_batch_sizes() -> None:
+    """Write the scores by batch size."""
+    how = f"digits, {SAMPLES} for training, network 64-{WIDTH}-{WIDTH}-10, norm before ReLU; SGD, "
     write_study(
         DATA / "batch_sizes.csv",
         [
             f"No norm, batch norm and layer norm by batch size, {len(SEEDS)} seeds.",
-            f"digits, {SAMPLES} for training, network 64-{WIDTH}-{WIDTH}-10, norm before ReLU; SGD, "
-            f"{EPOCHS} epochs; rate of the lowest validation loss for each pair",
+            how + f"{EPOCHS} epochs; rate of the lowest validation loss for each pair",
         ],
-        ("norm", "batch", "lr", *scores),
+        ("norm", "batch", "lr", *SCORES),
         batch_sizes(),
     )
+
+
+def write_running_variances() -> None:
+    """Write the scores with both kinds of running variance."""
+    write_study(
+        DATA / "running_variances.csv",
+        [
+            f"Batch norm at inference with two running variances, {len(SEEDS)} seeds.",
+            f"digits, {SAMPLES} for training, network 64-{WIDTH}-{WIDTH}-10; SGD, {EPOCHS} epochs",
+        ],
+        ("batch", "divide", "seed", "test_loss", "test_accuracy"),
+        running_variances(),
+    )
+
+
+STUDIES = {
+    "inference": write_inference,
+    "inputs": write_inputs,
+    "places": write_places,
+    "running_variances": write_running_variances,
+    "batch_sizes": write_batch_sizes,
+}
+
+
+def main() -> None:
+    """Run the studies that the command line names, or all, and write their tables."""
+    for name in sys.argv[1:] or STUDIES:
+        STUDIES[name]()
 
 
 if __name__ == "__main__":
