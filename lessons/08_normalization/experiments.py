@@ -35,6 +35,7 @@ NORMS: dict[str, Callable[[int], list[Layer]]] = {
 }
 BATCH_SIZES, WIDTH, EPOCHS = (2, 4, 8, 16, 64, 256), 32, 5
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+LARGE_BATCH_RATES = (0.1, 0.3, 1.0, 3.0)  # from 64 samples on
 SMALL_BATCHES = {2: 0.01, 4: 0.1, 8: 0.1}  # with the rates chosen for them
 SAMPLES = 1280  # every batch is full: a last batch of one sample has no variance
 
@@ -90,8 +91,10 @@ def batch_sizes() -> Iterator[tuple[object, ...]]:
     """Yield, for each norm, batch size and seed, the scores at the rate chosen for that pair."""
     for norm in NORMS:
         for batch in BATCH_SIZES:
-            tried: dict[float, list[float]] = {lr: [] for lr in RATES}
-            for lr in RATES:
+            tried: dict[float, list[float]] = {
+                lr: [] for lr in (LARGE_BATCH_RATES if batch >= 64 else RATES)
+            }
+            for lr in tried:
                 for seed in CHOICE_SEEDS:
                     data = first(digits(seed).hold_back(), 1024)
                     seen = fit(shallow(norm, seed), data, lr, batch, EPOCHS, seed)

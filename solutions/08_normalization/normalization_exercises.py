@@ -341,9 +341,10 @@ check(rms_norm).award()
 # of the linear layer just before batch norm is of no use: the mean is subtracted, so it cancels, and
 # its gradient is 0. β takes its place. (One point.)
 #
-# 3. The mean and variance of two samples are a very noisy estimate: with two samples each x̂ is −1 or 1,
-# only the order is left, and almost no gradient gets back to x. Besides, the running moments used at
-# inference fit badly to what training saw. Take a normalization that does not look at the batch: layer
+# 3. The mean and variance of two samples are a very noisy estimate: with two samples each x̂ is −1 or 1
+# and only the order is left. The gradient that gets back to x is almost always 0, and huge when the two
+# happen to be nearly equal. Besides, the running moments used at inference fit badly to what training
+# saw. Take a normalization that does not look at the batch: layer
 # norm, or group norm for images. (One point for why, one for the way out.)
 
 # %% [markdown]
