@@ -120,7 +120,7 @@ assert condition["as they are"] > 1e6
 assert 30 < condition["standardized"] < 60
 
 # %% [markdown]
-# From millions to less than fifty. What is left comes from features that say the same thing, and no scaling of
+# From hundreds of millions to less than fifty. What is left comes from features that say the same thing, and no scaling of
 # single features can cure that.
 #
 # ### Measure on the training set, apply to all
@@ -426,6 +426,50 @@ print(text_table(["batch", "1/N, here", "1/(N − 1), torch"], rows))
 running_explorer()
 
 # %% [markdown]
+# ### Forgetting to switch
+#
+# The classic bug: a trained network that still runs in training mode. As long as the test batches look like training
+# batches, nobody notices. Here they come sorted by digit, as files in folders do.
+
+# %%
+rng = np.random.default_rng(13)
+network = Sequential(
+    *(Linear(64, 32, rng), BatchNorm(32), ReLU()),
+    *(Linear(32, 32, rng), BatchNorm(32), ReLU()),
+    Linear(32, 10, rng),
+)
+train(network, Optimizer(sgd, network.params, lr=0.3), data, epochs=5, batch_size=32, rng=rng)
+
+
+def accuracy_in_batches(order, training):
+    """Return the share of the test part that is read right, a tenth at a time."""
+    right = 0
+    for batch in np.array_split(order, 10):
+        guess = network.forward(data.x_test[batch], training=training).argmax(axis=1)
+        right += np.sum(guess == data.y_test[batch])
+    return right / len(order)
+
+
+mixed, by_digit = np.arange(len(data.y_test)), np.argsort(data.y_test, kind="stable")
+read_right = {
+    ("inference", "mixed"): accuracy_in_batches(mixed, training=False),
+    ("inference", "sorted"): accuracy_in_batches(by_digit, training=False),
+    ("training", "mixed"): accuracy_in_batches(mixed, training=True),
+    ("training", "sorted"): accuracy_in_batches(by_digit, training=True),
+}
+rows = [
+    [f"{mode} mode", *(f"{100 * read_right[mode, order]:.0f}" for order in ("mixed", "sorted"))]
+    for mode in ("inference", "training")
+]
+print("Digits read right, %, in ten batches of 36:")
+print(text_table(["", "mixed", "sorted by digit"], rows))
+assert read_right["inference", "mixed"] == read_right["inference", "sorted"] > 0.9
+assert read_right["training", "mixed"] > 0.9
+assert read_right["training", "sorted"] < 0.5
+
+# %% [markdown]
+# In a batch of nothing but sevens, what all sevens share is the mean, and the mean is subtracted.
+#
 # ## 4. How does batch norm combine with backpropagation?
 #
 # The slides ask this as an exercise. Here is the answer in five steps. One feature is enough, for the features do
@@ -609,15 +653,23 @@ assert accuracy["batch", 2][0] < 60
 assert accuracy["layer", 2][0] > 95
 assert accuracy["none", 2][0] > 95
 assert accuracy["batch", 4][0] < accuracy["none", 4][0] - 1
-for size in (8, 16, 64, 256):
-    assert abs(accuracy["batch", size][0] - accuracy["layer", size][0]) < 2
+for size in (8, 16, 64):
+    assert abs(accuracy["batch", size][0] - accuracy["none", size][0]) < 1
+assert train_loss["batch", 256][0] < 0.6 * train_loss["none", 256][0]
+large = {norm: where(sizes, norm=norm, batch=256)["test_accuracy"] for norm in NAMES}
+gain, error = mean_and_error(100 * (large["batch"] - large["none"]))
+print(f"\nbatch norm − no norm at 256, seed by seed: {gain:.1f} ± {error:.1f} %")
+assert gain > 2 * error
 
 # %% [markdown]
 # - **A batch of two is a disaster for batch norm**: half of the digits wrong, where the others read 96 of 100.
-# - **With four it trails by two points, from eight on it keeps up.** The usual advice, 16 or more, is on the safe side.
-# - **Layer norm does not care.** Its falling accuracy at 256 is no matter of the norm: everyone falls, for five epochs
-#   are only 25 steps there.
-# - **Batch norm is no gain in accuracy here.** A network of two hidden layers with a good initialization and a tuned rate
+# - **With four it trails by two points, from eight on it keeps up** in accuracy. Its training loss is the higher one up
+#   to 16. The usual advice, 16 or more, fits.
+# - **Layer norm does not care.** Its lower accuracy at 256 is no matter of the norm: five epochs are only 25 steps there,
+#   and the network without a norm falls too.
+# - **With large batches batch norm is ahead.** At 256 it halves the training loss and reads one digit in a hundred more,
+#   because in those few steps it bears a rate of 3 (the largest we tried), three times the others' best.
+# - **Else it is no gain in accuracy here.** A network of two hidden layers with a good initialization and a tuned rate
 #   does not need it. The next section has one that does.
 #
 # Why a disaster, and not just slow learning? Let the two samples of a pair be $μ ± d$. Then $\hat x = \dfrac{d}{\sqrt{d^2 + ε}}$,
@@ -740,6 +792,10 @@ assert wins == 10
 # - **Before or after: not clear indeed.** *Before* has the lower mean, by a bit more than two standard errors; but seed
 #   against seed it is ten to ten. Where *after* wins it wins by little; where it loses, at its larger rate, it can lose
 #   by half a unit. On the validation part *after* is ahead at all small rates.
+#
+# > **The sources differ.** The notes, as the paper, give "internal covariate shift" as what batch norm cures: the
+# > layer's inputs keep moving while it learns. Santurkar and others (2018) moved them on purpose *after* batch norm, and
+# > it trained as well as before. What we could measure here is the larger rate, and the reason of section 2 for it.
 #
 # So the slides are right to leave it open. Take *before* if you have no reason: it folds into the linear layer at
 # inference (section 8).
