@@ -653,13 +653,20 @@ assert accuracy["batch", 2][0] < 60
 assert accuracy["layer", 2][0] > 95
 assert accuracy["none", 2][0] > 95
 assert accuracy["batch", 4][0] < accuracy["none", 4][0] - 1
-for size in (8, 16, 64):
+for size in (8, 16):
     assert abs(accuracy["batch", size][0] - accuracy["none", size][0]) < 1
-assert train_loss["batch", 256][0] < 0.6 * train_loss["none", 256][0]
-large = {norm: where(sizes, norm=norm, batch=256)["test_accuracy"] for norm in NAMES}
-gain, error = mean_and_error(100 * (large["batch"] - large["none"]))
-print(f"\nbatch norm − no norm at 256, seed by seed: {gain:.1f} ± {error:.1f} %")
-assert gain > 2 * error
+print("\nAccuracy with batch norm minus that without, seed by seed, in %:")
+rows = []
+for size in BATCHES:
+    with_norm, without = (
+        where(sizes, norm=norm, batch=size)["test_accuracy"] for norm in ("batch", "none")
+    )
+    gain, error = mean_and_error(100 * (with_norm - without))
+    rows.append([size, f"{gain:.1f} ± {error:.1f}"])
+    if size >= 64:
+        assert gain > 2 * error
+        assert train_loss["batch", size][0] < 0.6 * train_loss["none", size][0]
+print(text_table(["batch", "gain"], rows))
 
 # %% [markdown]
 # - **A batch of two is a disaster for batch norm**: half of the digits wrong, where the others read 96 of 100.
@@ -667,8 +674,8 @@ assert gain > 2 * error
 #   to 16. The usual advice, 16 or more, fits.
 # - **Layer norm does not care.** Its lower accuracy at 256 is no matter of the norm: five epochs are only 25 steps there,
 #   and the network without a norm falls too.
-# - **With large batches batch norm is ahead.** At 256 it halves the training loss and reads one digit in a hundred more,
-#   because in those few steps it bears a rate of 3 (the largest we tried), three times the others' best.
+# - **With large batches batch norm is ahead.** At 64 and 256 it reads about one digit in a hundred more, and its training
+#   loss is half as high: in those few steps it bears a rate three times the others' best (at 256 the largest we tried).
 # - **Else it is no gain in accuracy here.** A network of two hidden layers with a good initialization and a tuned rate
 #   does not need it. The next section has one that does.
 #
