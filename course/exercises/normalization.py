@@ -314,6 +314,11 @@ def eps_left_out(x, gamma, beta, *, eps=1e-5):
         return gamma * (x - mean) / np.sqrt(var) + beta, mean, var
 
 
+def eps_written_as_a_number(x, gamma, beta, *, eps=1e-5):
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    return gamma * (x - mean) / np.sqrt(var + 1e-5) + beta, mean, var
+
+
 def eps_squared(x, gamma, beta, *, eps=1e-5):
     mean, var = x.mean(axis=0), x.var(axis=0)
     return gamma * (x - mean) / np.sqrt(var + eps**2) + beta, mean, var
@@ -414,6 +419,11 @@ BATCH_NORM_TRAIN = Exercise(
             eps_left_out,
             "ε is not used. A feature that is constant in the batch has σ² = 0, and 0/0 is NaN: "
             "divide by √(σ² + ε).",
+        ),
+        Mistake(
+            "eps written as a number",
+            eps_written_as_a_number,
+            "ε is written into the code as 1e-5, so the argument eps does nothing. Use eps.",
         ),
         Mistake(
             "eps squared",
@@ -950,6 +960,21 @@ def part_along_x_hat_added(grad, x, gamma, *, eps=1e-5):
     return dx, (grad * x_hat).sum(axis=0), grad.sum(axis=0)
 
 
+def half_of_the_part_along_x_hat(grad, x, gamma, *, eps=1e-5):
+    centred = x - x.mean(axis=0)
+    std = np.sqrt(x.var(axis=0) + eps)
+    dvar = -0.5 * (grad * gamma * centred).sum(axis=0) / std**3
+    dx = gamma / std * (grad - grad.mean(axis=0)) + dvar * centred / len(x)
+    return dx, (grad * centred / std).sum(axis=0), grad.sum(axis=0)
+
+
+def centred_in_the_place_of_x_hat(grad, x, gamma, *, eps=1e-5):
+    centred = x - x.mean(axis=0)
+    std = np.sqrt(x.var(axis=0) + eps)
+    dx = gamma / std * (grad - grad.mean(axis=0) - centred * (grad * centred).mean(axis=0))
+    return dx, (grad * centred / std).sum(axis=0), grad.sum(axis=0)
+
+
 def x_not_normalized_in_dgamma(grad, x, gamma, *, eps=1e-5):
     std = np.sqrt(x.var(axis=0) + eps)
     x_hat = (x - x.mean(axis=0)) / std
@@ -1080,6 +1105,18 @@ BATCH_NORM_BACKWARD = Exercise(
             part_along_x_hat_added,
             "The term through the variance has the wrong sign. A larger σ makes x̂ smaller: it is "
             "subtracted.",
+        ),
+        Mistake(
+            "half of the part along x̂",
+            half_of_the_part_along_x_hat,
+            "The term through the variance is half of what it should be. σ² holds (x − μ)², whose "
+            "derivative has a factor 2; it cancels the ½ that the root brings.",
+        ),
+        Mistake(
+            "centred in the place of x̂",
+            centred_in_the_place_of_x_hat,
+            "In the term through the variance stands x − μ where x̂ belongs, twice. Its unit gives "
+            "it away: g is subtracted from g times a square of x. Divide both by √(σ² + ε).",
         ),
         Mistake(
             "x not normalized in dgamma",
