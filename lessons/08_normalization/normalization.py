@@ -610,9 +610,9 @@ backward_explorer()
 #
 # The notes warn: with too small a batch the estimates are unstable. How small is too small? The digits, two hidden
 # layers of 32, five epochs of plain SGD, batches of 2 to 256; without a norm, with batch norm, and with layer norm
-# (section 9), which does not look at the batch. Each of the 18 pairs has its own rate, the best of four or five on a part held
-# back from the training data (three seeds). Then ten other seeds, scored on the test part. `experiments.py` beside this
-# notebook wrote the table.
+# (section 9), which does not look at the batch. Each of the 18 pairs has its own rate, the best of four or five on a
+# part held back from the training data (three seeds). Then ten other seeds, scored on the test part. `experiments.py`
+# beside this notebook wrote the table.
 #
 # (1280 of the 1437 training samples are used, so that every batch is full. With batches of 2 the last one would have a
 # single sample, which has no variance: `BatchNorm` refuses it, as torch does. Drop such a batch.)
@@ -708,8 +708,8 @@ assert seen["batch norm", 64][2] < 2 * seen["batch norm", 64][0]
 assert seen["layer norm", 2][2] < 3 * seen["layer norm", 2][0]
 
 # %% [markdown]
-# A factor of 70 000 between quiet and loud. No rate suits both: the best one for pairs is the smallest in the table
-# above, and it is not good.
+# A factor of 70 000 between quiet and loud. No rate suits both: the best one for pairs is 0.01, the smallest we tried,
+# and it is not good.
 #
 # And the running variance, with $1/N$ or with $1/(N-1)$? The same networks, tested with both:
 
