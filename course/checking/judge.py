@@ -144,8 +144,11 @@ def _ending(fault: Exception | None) -> tuple[str, str]:
 
 def _deviation(wrong: Difference, got: Any) -> str:
     where = f" at index {list(wrong.place)}" if wrong.place else ""
+    value = np.asarray(got)[wrong.place]
+    if value.dtype == bool and wrong.error == 1:
+        return f"it is {value}{where} and should be {not value}"
     if not math.isfinite(wrong.error):
-        return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
+        return f"it is {float(value):.3g}{where}"
     return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
 
 
@@ -231,7 +234,7 @@ def _told_apart(*values: Any) -> tuple[str, ...]:
 def _written(value: Any, digits: int) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, precision=digits, threshold=12, separator=", ")
-        return f"{text} ({value.dtype})" if value.dtype != np.float64 else text
+        return f"{text} ({value.dtype})" if value.dtype not in (np.float64, bool) else text
     if isinstance(value, Mapping):
         entries = (f"{key!r}: {_written(item, digits)}" for key, item in value.items())
         return "{" + ", ".join(entries) + "}"
