@@ -1029,6 +1029,10 @@ def wolfe_cases(rng: np.random.Generator) -> Iterator[Case]:
 
     yield Case("short", "a step too short, and one that will do", inputs(0.05, 0.2))
     yield Case("long", "a step too long, and one that will do", inputs(1.3, 2.1))
+    steps = (np.array([0.5, 4.9]) * rng.uniform(0.99, 1.01, 2)).tolist()
+    bump = {"f": wavy, "grad_f": wavy_grad, "x": rng.uniform(2.85, 2.92, 1), "p": -np.ones(1)}
+    title = "from a bump, where f falls faster than its slope, to the far side"
+    yield Case("long", title, bump | {"steps": steps, "hyper": {}})
     yield Case("far", "steps that end on the rising side", inputs(1.94, 1.5))
     constants = {"c1": 0.2, "c2": 0.5}
     yield Case("constants", "other constants", inputs(1.7, 1.3, 0.4, 0.7, 2.2, **constants))
@@ -1498,7 +1502,9 @@ def strong_wolfe_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("long", "a first trial much too long", inputs(12, 30))
     x = rng.choice([-1.0, 1.0], 3) * rng.uniform(0.4, 0.8, 3)
     outside = {"f": walled, "grad_f": walled_grad, "x": x, "p": -x, "hyper": {}}
-    yield Case("long", "a first trial where f is NaN", outside | {"step": float(rng.uniform(20, 60))})
+    yield Case(
+        "long", "a first trial where f is NaN", outside | {"step": float(rng.uniform(20, 60))}
+    )
     yield Case("far", "a first trial on the rising side", inputs(1.93, 1.97))
     yield Case("tight", "a small c2, from a short trial", inputs(0.08, 0.11, c2=0.05))
     yield Case("tight", "a small c2, from a long trial", inputs(2.6, 3.4, c1=0.01, c2=0.02))
