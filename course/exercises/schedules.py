@@ -1992,7 +1992,8 @@ def stopping_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("keep", "the best in the middle", "<<>")
     small = "<-" + "=" * (patience - 1)
     yield case("keep", "improvements below min_delta", small, min_delta=0.05)
-    yield case("keep", "min_delta and metrics that equal the best", "<==<=", min_delta=0.05)
+    equal = "<" + "=" * (patience - 1) + "<="
+    yield case("keep", "min_delta and metrics that equal the best", equal, min_delta=0.05)
     large = {"best": 8.0, "theta": rng.normal(size=3), "bad": 0}
     epochs = [(metric, rng.normal(size=3)) for metric in (7.0, 6.9, 6.8)]
     hyper = {"patience": patience, "min_delta": 0.05}
