@@ -303,8 +303,10 @@ def softmax_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("batch", "as many samples as classes", {"x": logits(3, 3)})
     yield Case("temperature", "a high temperature", {"x": logits(2, 4), "temperature": warm})
     yield Case("temperature", "a low temperature", {"x": logits(4), "temperature": cold})
-    hot = {"x": logits(4) - 1200, "temperature": 3.0}
-    yield Case("temperature", "logits near -1200, a high temperature", hot)
+    low = logits(4) - 1200
+    low[rng.integers(4)] -= 600
+    title = "logits near -1200 and -1800, a high temperature"
+    yield Case("temperature", title, {"x": low, "temperature": 3.0})
     yield Case("large", "logits near 1000", {"x": 1000 + logits(4)})
     yield Case("large", "two samples, logits near 0 and near 2000", {"x": apart})
     ahead = logits(4)
