@@ -144,11 +144,10 @@ def _ending(fault: Exception | None) -> tuple[str, str]:
 
 def _deviation(wrong: Difference, got: Any) -> str:
     where = f" at index {list(wrong.place)}" if wrong.place else ""
-    value = np.asarray(got)[wrong.place]
-    if value.dtype == bool and wrong.error == 1:
+    if wrong.error == 1 and (value := np.asarray(got)[wrong.place]).dtype == bool:
         return f"it is {value}{where} and should be {not value}"
     if not math.isfinite(wrong.error):
-        return f"it is {float(value):.3g}{where}"
+        return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
     return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
 
 
