@@ -305,7 +305,7 @@ def _notes(
     if widened:
         notes.append(
             "Float32 in must be float32 out: an array made as float64, or a NumPy number such as "
-            "np.sqrt(2.0), widens everything it touches."
+            "np.sqrt(2.0), widens everything it touches; a result in float(...) is a float64."
         )
     if reveal:
         notes += [f"A warning was raised: {text}." for text in warned[:1]]
