@@ -77,6 +77,8 @@ def describe(value: Any) -> str:
     kind = type(value)
     if value is None:
         return "None"
+    if kind is np.ndarray and value.ndim == 0:
+        return "True or False" if value.dtype == bool else f"a number of dtype {value.dtype}"
     if kind is np.ndarray:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if _is_a(value, _ROW):

@@ -157,6 +157,8 @@ def _ending(fault: Exception | None) -> tuple[str, str]:
 
 def _deviation(wrong: Difference, got: Any) -> str:
     where = f" at index {list(wrong.place)}" if wrong.place else ""
+    if wrong.error == 1 and (value := np.asarray(got)[wrong.place]).dtype == bool:
+        return f"it is {value}{where} and should be {not value}"
     if not math.isfinite(wrong.error):
         return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
     return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
@@ -240,7 +242,7 @@ def _told_apart(*values: Any) -> tuple[str, ...]:
 def _written(value: Any, digits: int) -> str:
     if isinstance(value, np.ndarray):
         text = np.array2string(value, precision=digits, threshold=12, separator=", ")
-        return f"{text} ({value.dtype})" if value.dtype != np.float64 else text
+        return f"{text} ({value.dtype})" if value.dtype not in (np.float64, bool) else text
     if isinstance(value, Mapping):
         entries = (f"{key!r}: {_written(item, digits)}" for key, item in value.items())
         return "{" + ", ".join(entries) + "}"
@@ -312,7 +314,7 @@ def _notes(
     if widened:
         notes.append(
             "Float32 in must be float32 out: an array made as float64, or a NumPy number such as "
-            "np.sqrt(2.0), widens everything it touches."
+            "np.sqrt(2.0), widens everything it touches; a result in float(...) is a float64."
         )
     if reveal:
         notes += [f"A warning was raised: {text}." for text in warned[:1]]

@@ -60,9 +60,10 @@ def perceptron_cases(rng: np.random.Generator) -> Iterator[Case]:
             w, b = perceptron_step(w, b, x, y, lr=lr)
         return given
 
+    yield Case("boundary", "from weights of 0, two samples on the boundary", _boundary(rng))
     rest = inputs("right +1") | {"w": np.zeros(3), "b": np.array(0.0)}
-    rest["samples"] = [(rng.normal(size=3), -1)]
-    yield Case("boundary", "from weights of 0 everything lies on the boundary", rest)
+    rest["samples"] = [(rng.normal(size=3), 1)]
+    yield Case("boundary", "from weights of 0, a sample of class +1", rest)
     yield Case("update", "a sample of class +1, classified wrong", inputs("wrong +1"))
     yield Case("update", "a sample of class -1, classified wrong", inputs("wrong -1"))
     mixed = ("bias decides", "wrong -1", "right +1", "wrong +1", "right -1")
@@ -70,6 +71,19 @@ def perceptron_cases(rng: np.random.Generator) -> Iterator[Case]:
     narrow = as_float32(inputs("wrong +1", "wrong -1"))
     narrow["samples"] = [(x.astype(np.float32), y) for x, y in narrow["samples"]]
     yield Case("dtype", "two samples in float32", narrow)
+
+
+def _boundary(rng: np.random.Generator) -> dict[str, Any]:
+    """Return weights of 0 and one sample of each class that meets w·x + b = 0.
+
+    The first step leaves w = -x/2 and b = -1/2, and the second sample has the product -1 with the
+    first. All numbers are small integers or their halves, so that no rounding blurs the 0.
+    """
+    first, second = rng.choice([-3.0, -2.0, 2.0, 3.0], (2, 3))
+    first[2] = rng.choice([-1.0, 1.0])
+    second[2] = -first[2] * (1.0 + first[:2] @ second[:2])
+    samples = [(first, -1), (second, 1)]
+    return {"w": np.zeros(3), "b": np.array(0.0), "lr": 0.5, "samples": samples}
 
 
 def _sample(rng: np.random.Generator, w: Array, b: Array, kind: str) -> tuple[Array, int]:
@@ -96,6 +110,20 @@ def learns_from_the_right_ones(w, b, x, y, *, lr=1.0):
 
 def boundary_counts_as_right(w, b, x, y, *, lr=1.0):
     if y * (w @ x + b) < 0:
+        return w + lr * y * x, b + lr * y
+    return w, b
+
+
+def boundary_belongs_to_plus_one(w, b, x, y, *, lr=1.0):
+    predicted = 1 if w @ x + b >= 0 else -1
+    if predicted != y:
+        return w + lr * y * x, b + lr * y
+    return w, b
+
+
+def boundary_belongs_to_minus_one(w, b, x, y, *, lr=1.0):
+    predicted = 1 if w @ x + b > 0 else -1
+    if predicted != y:
         return w + lr * y * x, b + lr * y
     return w, b
 
@@ -170,7 +198,7 @@ PERCEPTRON = Exercise(
     summary="one step of the perceptron with classes -1 and +1",
     parts=(
         Part("update", 1, "a sample that is classified wrong"),
-        Part("boundary", 1, "a sample on the boundary"),
+        Part("boundary", 1, "samples on the boundary"),
         Part("several", 1, "several samples, right ones among them"),
         DTYPE,
         INPUTS,
@@ -195,6 +223,18 @@ PERCEPTRON = Exercise(
             boundary_counts_as_right,
             "A sample with w·x + b = 0 is left alone. sign(0) = 0 is neither class, so it counts "
             "as a mistake; otherwise weights of 0 never start to learn.",
+        ),
+        Mistake(
+            "boundary belongs to +1",
+            boundary_belongs_to_plus_one,
+            "Where w·x + b = 0 you predict +1, so a sample of class +1 on the boundary counts as "
+            "right. sign(0) = 0 is neither class: there both classes count as a mistake.",
+        ),
+        Mistake(
+            "boundary belongs to −1",
+            boundary_belongs_to_minus_one,
+            "Where w·x + b = 0 you predict −1, so a sample of class −1 on the boundary counts as "
+            "right. sign(0) = 0 is neither class: there both classes count as a mistake.",
         ),
         Mistake(
             "step turned around",
@@ -263,8 +303,15 @@ def softmax_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("batch", "as many samples as classes", {"x": logits(3, 3)})
     yield Case("temperature", "a high temperature", {"x": logits(2, 4), "temperature": warm})
     yield Case("temperature", "a low temperature", {"x": logits(4), "temperature": cold})
+    low = logits(4) - 1200
+    low[rng.integers(4)] -= 600
+    title = "logits near -1200 and -1800, a high temperature"
+    yield Case("temperature", title, {"x": low, "temperature": 3.0})
     yield Case("large", "logits near 1000", {"x": 1000 + logits(4)})
     yield Case("large", "two samples, logits near 0 and near 2000", {"x": apart})
+    ahead = logits(4)
+    ahead[rng.integers(4)] += float(rng.integers(3500, 4500))
+    yield Case("large", "one logit thousands above the others", {"x": ahead})
     yield Case("dtype", "two samples in float32", as_float32({"x": logits(2, 4)}))
 
 
@@ -281,6 +328,21 @@ def one_maximum_for_all_rows(x, *, temperature=1.0):
 def one_sum_for_all_rows(x, *, temperature=1.0):
     powers = np.exp((x - x.max(axis=-1, keepdims=True)) / temperature)
     return powers / powers.sum()
+
+
+def softmax_over_the_whole_batch(x, *, temperature=1.0):
+    powers = np.exp((x - x.max()) / temperature)
+    return powers / powers.sum()
+
+
+def powers_over_the_sum_of_all(x, *, temperature=1.0):
+    powers = np.exp(x / temperature)
+    return powers / powers.sum()
+
+
+def maximum_not_divided(x, *, temperature=1.0):
+    powers = np.exp(x / temperature - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def columns_add_up_to_1(x, *, temperature=1.0):
@@ -363,6 +425,26 @@ SOFTMAX = Exercise(
             "the last axis, with keepdims=True.",
         ),
         Mistake(
+            "one softmax for the whole batch",
+            softmax_over_the_whole_batch,
+            "Maximum and sum are those of the whole batch, which adds up to 1 as a whole. Every "
+            "sample is a distribution of its own: max and sum along the last axis, with "
+            "keepdims=True.",
+        ),
+        Mistake(
+            "sum of all, and overflow",
+            powers_over_the_sum_of_all,
+            "Two things. The whole batch adds up to 1: sum along the last axis, with "
+            "keepdims=True, so that every sample is a distribution of its own. And exp(1000) "
+            "overflows: subtract each sample's largest logit first.",
+        ),
+        Mistake(
+            "maximum not divided by T",
+            maximum_not_divided,
+            "The maximum is subtracted after the division by T, and is not divided itself. Large "
+            "logits overflow then, or all powers become 0: exp((x − max)/T), with brackets.",
+        ),
+        Mistake(
             "columns add up to 1",
             columns_add_up_to_1,
             "The columns add up to 1, so samples compete with each other. The classes lie along "
@@ -411,6 +493,9 @@ def cross_entropy_cases(rng: np.random.Generator) -> Iterator[Case]:
     apart[np.arange(3), labels] -= float(rng.integers(1000, 2000))
     title = "right classes whose probability is too small for a float"
     yield Case("large", title, {"logits": apart, "labels": labels})
+    far = rng.normal(0.0, 1.5, (2, 3)) + np.array([[0.0], [float(rng.integers(800, 1000))]])
+    title = "two samples, logits near 0 and near 900"
+    yield Case("large", title, {"logits": far, "labels": rng.permutation(3)[:2]})
 
 
 def logits_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -469,6 +554,18 @@ def logarithm_of_a_sum_that_overflows(logits, labels):
     return -log_p[np.arange(len(labels)), labels].mean()
 
 
+def one_maximum_for_all_samples(logits, labels):
+    z = logits - logits.max()
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return -log_p[np.arange(len(labels)), labels].mean()
+
+
+def maximum_not_added_back(logits, labels):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    log_p = logits - np.log(powers.sum(axis=1, keepdims=True))
+    return -log_p[np.arange(len(labels)), labels].mean()
+
+
 def logarithm_of_0(logits, labels):
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     p = powers / powers.sum(axis=1, keepdims=True)
@@ -514,6 +611,7 @@ CROSS_ENTROPY = Exercise(
     summary="the cross-entropy of logits and labels",
     parts=CLASS_PARTS,
     cases=cross_entropy_cases,
+    scale=1.0,  # a loss near 0 of logits near 1000 carries the rounding of 1000
     mistakes=(
         Mistake(
             "sum over the batch",
@@ -547,6 +645,19 @@ CROSS_ENTROPY = Exercise(
             "overflow",
             logarithm_of_a_sum_that_overflows,
             "exp(1000) overflows. Take each sample's largest logit m out of the sum: "
+            "ln Σ exp(z) = m + ln Σ exp(z − m).",
+        ),
+        Mistake(
+            "one maximum for all samples",
+            one_maximum_for_all_samples,
+            "One maximum is subtracted from all samples. Where a sample's logits lie far below "
+            "it, all its powers are 0, and ln 0 = −∞. Every row needs its own: max along axis=1, "
+            "with keepdims=True.",
+        ),
+        Mistake(
+            "maximum not added back",
+            maximum_not_added_back,
+            "The largest logit m is taken out of the sum and never put back: "
             "ln Σ exp(z) = m + ln Σ exp(z − m).",
         ),
         Mistake(
@@ -638,6 +749,19 @@ def softmax_of_the_whole_batch(logits, labels):
     p = powers / powers.sum()
     one_hot = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
     return (p - one_hot) / len(labels)
+
+
+def labels_as_numbers(logits, labels):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = powers / powers.sum(axis=1, keepdims=True)
+    return ((p - labels[:, None]) / len(labels)).astype(logits.dtype)
+
+
+def only_the_label_divided(logits, labels):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = powers / powers.sum(axis=1, keepdims=True)
+    one_hot = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
+    return p - one_hot / len(labels)
 
 
 def every_label_in_every_row(logits, labels):
@@ -732,6 +856,17 @@ CROSS_ENTROPY_GRAD = Exercise(
             softmax_of_the_whole_batch,
             "The probabilities of all samples together add up to 1. Every row needs its own "
             "softmax: maximum and sum along axis=1, with keepdims=True.",
+        ),
+        Mistake(
+            "labels as numbers",
+            labels_as_numbers,
+            "You subtract the label itself, a number such as 2, from every p of the row. y stands "
+            "for a row with a 1 at the right class and 0 elsewhere: subtract 1 there.",
+        ),
+        Mistake(
+            "only the label divided by the batch",
+            only_the_label_divided,
+            "1/B divides the label's part only. It stands before the bracket: (p − y)/B.",
         ),
         Mistake(
             "every label in every row",
@@ -855,6 +990,14 @@ def averaged_over_the_batch_again(grad, x, w):
     return grad @ w.T, x.T @ grad / len(x), grad.mean(axis=0)
 
 
+def weight_gradient_averaged(grad, x, w):
+    return grad @ w.T, x.T @ grad / len(x), grad.sum(axis=0)
+
+
+def all_three_averaged(grad, x, w):
+    return grad @ w.T / len(x), x.T @ grad / len(x), grad.mean(axis=0)
+
+
 def bias_gradient_averaged(grad, x, w):
     return grad @ w.T, x.T @ grad, grad.mean(axis=0)
 
@@ -913,6 +1056,18 @@ LINEAR_BACKWARD = Exercise(
             averaged_over_the_batch_again,
             "The gradients of w and b are divided by the batch size. The 1/B of the loss is in "
             "grad already: here the samples add up.",
+        ),
+        Mistake(
+            "weight gradient averaged",
+            weight_gradient_averaged,
+            "grad_w is divided by the batch size. The 1/B of the loss is in grad already: here "
+            "the samples add up, as xᵀ @ grad does.",
+        ),
+        Mistake(
+            "all three averaged",
+            all_three_averaged,
+            "All three gradients are divided by the batch size. The 1/B of the loss is in grad "
+            "already: nothing is divided here.",
         ),
         Mistake(
             "bias gradient averaged",
@@ -1021,6 +1176,10 @@ def brackets_left_out(f, x, *, h=1e-5):
 
 def all_entries_moved_at_once(f, x, *, h=1e-5):
     return np.full_like(x, (f(x + h) - f(x - h)) / (2 * h))
+
+
+def one_number_for_all_entries(f, x, *, h=1e-5):
+    return (f(x + h) - f(x - h)) / (2 * h)
 
 
 def whole_rows_moved(f, x, *, h=1e-5):
@@ -1142,6 +1301,12 @@ NUMERICAL_GRADIENT = Exercise(
             "entry at a time and hold the others.",
         ),
         Mistake(
+            "one number for all entries",
+            one_number_for_all_entries,
+            "x + h moves all entries together, and you return one number. A gradient has a slope "
+            "for each entry, in the shape of x: move one entry at a time and hold the others.",
+        ),
+        Mistake(
             "whole rows moved",
             whole_rows_moved,
             "For a matrix, x[i] is a whole row, and all its entries move together. Go through all "
@@ -1205,17 +1370,21 @@ def look_at_loss_and_gradients(
 
 
 def mlp_cases(rng: np.random.Generator) -> Iterator[Case]:
-    def inputs(samples: int, features: int, hidden: int, classes: int) -> dict[str, Any]:
+    def inputs(
+        samples: int, features: int, hidden: int, classes: int, zero: tuple[int, ...] = ()
+    ) -> dict[str, Any]:
         x = rng.normal(size=(samples, features))
         w1 = rng.normal(size=(features, hidden))
-        z = x @ w1
+        z = np.delete(x @ w1, zero, axis=1)
         # Between a unit's pre-activations: half of the hidden units are on, half are off.
         middle = np.sort(z, axis=None)[z.size // 2 - 1 : z.size // 2 + 1].mean()
+        b1 = np.full(hidden, -middle)
+        b1[list(zero)] = w1[:, list(zero)] = 0.0
         return {
             "x": x,
             "labels": some_labels(rng, samples, classes),
             "w1": w1,
-            "b1": np.full(hidden, -middle),
+            "b1": b1,
             "w2": rng.normal(size=(hidden, classes)),
             "b2": rng.normal(size=classes),
         }
@@ -1223,6 +1392,8 @@ def mlp_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("one", "one sample, 3-4-3 units", inputs(1, 3, 4, 3))
     yield Case("batch", "six samples, 3-5-4 units", inputs(6, 3, 5, 4))
     yield Case("batch", "four samples, 4-4-4 units", inputs(4, 4, 4, 4))
+    kink = inputs(4, 3, 4, 3, zero=(1,))
+    yield Case("batch", "four samples, z1 of the second unit is exactly 0", kink)
     yield Case("dtype", "five samples in float32", as_float32(inputs(5, 3, 4, 3)))
 
 
@@ -1275,6 +1446,46 @@ def value_in_the_place_of_the_slope(x, labels, w1, b1, w2, b2):
     grad[rows, labels] -= 1
     grad /= len(labels)
     grad_z = grad @ w2.T * h
+    return loss, {
+        "w1": x.T @ grad_z,
+        "b1": grad_z.sum(axis=0),
+        "w2": h.T @ grad,
+        "b2": grad.sum(axis=0),
+    }
+
+
+def slope_1_at_the_kink(x, labels, w1, b1, w2, b2):
+    z1 = x @ w1 + b1
+    h = np.maximum(z1, 0)
+    z = h @ w2 + b2
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    rows = np.arange(len(labels))
+    loss = -log_p[rows, labels].mean()
+    grad = np.exp(log_p)
+    grad[rows, labels] -= 1
+    grad /= len(labels)
+    grad_z = grad @ w2.T * (z1 >= 0)
+    return loss, {
+        "w1": x.T @ grad_z,
+        "b1": grad_z.sum(axis=0),
+        "w2": h.T @ grad,
+        "b2": grad.sum(axis=0),
+    }
+
+
+def a_softmax_too_many(x, labels, w1, b1, w2, b2):
+    h = np.maximum(x @ w1 + b1, 0)
+    z = h @ w2 + b2
+    for _ in range(2):
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        z = powers / powers.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    loss = -np.log(z[rows, labels]).mean()
+    grad = z
+    grad[rows, labels] -= 1
+    grad /= len(labels)
+    grad_z = grad @ w2.T * (h > 0)
     return loss, {
         "w1": x.T @ grad_z,
         "b1": grad_z.sum(axis=0),
@@ -1476,6 +1687,18 @@ MLP_GRADIENTS = Exercise(
             "where z > 0, else 0.",
         ),
         Mistake(
+            "slope 1 at the kink",
+            slope_1_at_the_kink,
+            "At z = 0 your ReLU passes the gradient on. Here it does so only where z > 0, so that "
+            "a unit that is 0 for every sample is left alone: multiply by (z > 0).",
+        ),
+        Mistake(
+            "a softmax too many",
+            a_softmax_too_many,
+            "The cross-entropy gets probabilities and applies the softmax a second time. It takes "
+            "the logits: hand z₂ to it and to its gradient as it is.",
+        ),
+        Mistake(
             "values before the ReLU",
             values_before_the_relu,
             "The gradient of w2 uses the hidden layer's values before the ReLU. w2 was multiplied "
@@ -1485,7 +1708,7 @@ MLP_GRADIENTS = Exercise(
             "hidden layer without ReLU",
             hidden_layer_without_relu,
             "The hidden layer has no activation. Two linear layers in a row are one linear layer: "
-            "h = max(x @ w1 + b1, 0).",
+            "h = np.maximum(x @ w1 + b1, 0).",
         ),
         Mistake(
             "gradients of the sum",

@@ -35,7 +35,7 @@ def look_at_batches(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obse
     n, size = inputs["n"], inputs["batch_size"]
     orders = []
     for which, seed in zip(("an epoch", "another epoch"), inputs["seeds"], strict=True):
-        batches = _index_arrays(draw(n, size, np.random.default_rng(seed)))
+        batches = _drawn(draw, n, size, seed)
         order = np.concatenate(batches)
         orders.append(order)
         yield f"the sizes of the batches of {which}", np.array([len(b) for b in batches])
@@ -48,6 +48,17 @@ def look_at_batches(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obse
         runs = [bool(np.all(np.diff(orders[0][i : i + size]) == 1)) for i in range(0, n, size)]
         yield "the samples of a batch come from all over the data", not any(runs)
         yield "another generator gives another order", not np.array_equal(orders[0], orders[1])
+        again = np.concatenate(_drawn(draw, n, size, inputs["seeds"][0]))
+        yield "the same generator gives the same order", np.array_equal(orders[0], again)
+
+
+def _drawn(draw: Callable[..., Any], n: int, size: int, seed: int) -> list[Array]:
+    try:
+        return _index_arrays(draw(n, size, np.random.default_rng(seed)))
+    except WrongKind as error:
+        if str(error).startswith("expected"):
+            raise
+        raise WrongKind(f"expected a list of index arrays, {error}") from None
 
 
 def _index_arrays(result: Any) -> list[Array]:
@@ -89,6 +100,13 @@ def with_replacement(n, batch_size, rng):
     return batches
 
 
+def full_batches_with_replacement(n, batch_size, rng):
+    batches = []
+    for _ in range(0, n, batch_size):
+        batches.append(rng.choice(n, batch_size))
+    return batches
+
+
 def each_batch_on_its_own(n, batch_size, rng):
     batches = []
     for first in range(0, n, batch_size):
@@ -103,6 +121,16 @@ def last_batch_dropped(n, batch_size, rng):
     for b in range(max(1, n // batch_size)):
         batches.append(order[b * batch_size : (b + 1) * batch_size])
     return batches
+
+
+def parts_of_equal_size(n, batch_size, rng):
+    order = rng.permutation(n)
+    return np.array_split(order, -(-n // batch_size))
+
+
+def too_few_parts(n, batch_size, rng):
+    order = rng.permutation(n)
+    return np.array_split(order, max(1, n // batch_size))
 
 
 def last_batch_filled_up(n, batch_size, rng):
@@ -137,6 +165,11 @@ def only_the_batches_shuffled(n, batch_size, rng):
 
 def a_generator_of_its_own(n, batch_size, rng):
     order = np.random.default_rng(0).permutation(n)
+    return [order[first : first + batch_size] for first in range(0, n, batch_size)]
+
+
+def a_generator_that_nobody_can_repeat(n, batch_size, rng):
+    order = np.random.default_rng().permutation(n)
     return [order[first : first + batch_size] for first in range(0, n, batch_size)]
 
 
@@ -186,6 +219,13 @@ MINIBATCHES = Exercise(
             "not at all. Shuffle all indices once, then cut them into batches.",
         ),
         Mistake(
+            "full batches with replacement",
+            full_batches_with_replacement,
+            "Each index is drawn afresh, and every batch is full. Some samples come twice, others "
+            "not at all. Shuffle all indices once, then cut them: the last batch takes what is "
+            "left.",
+        ),
+        Mistake(
             "each batch drawn on its own",
             each_batch_on_its_own,
             "Inside a batch no sample comes twice, but the next batch starts again from all of "
@@ -196,6 +236,18 @@ MINIBATCHES = Exercise(
             last_batch_dropped,
             "n // batch_size counts the full batches only; what is left over is never visited in "
             "this epoch. The last batch may be shorter.",
+        ),
+        Mistake(
+            "parts of equal size",
+            parts_of_equal_size,
+            "The epoch is cut into parts of nearly equal size. Here each batch has batch_size "
+            "samples and only the last one is shorter: order[first : first + batch_size].",
+        ),
+        Mistake(
+            "too few parts",
+            too_few_parts,
+            "n // batch_size parts share all samples, so the batches become larger than "
+            "batch_size. What is left over makes a last, shorter batch of its own.",
         ),
         Mistake(
             "last batch filled up",
@@ -224,8 +276,14 @@ MINIBATCHES = Exercise(
         Mistake(
             "a generator of its own",
             a_generator_of_its_own,
-            "The order does not come from rng, so that it is the same in every epoch. Draw from "
-            "the generator that you are given.",
+            "The order does not come from rng: your own generator starts anew each time, so that "
+            "it is the same in every epoch. Draw from the generator that you are given.",
+        ),
+        Mistake(
+            "not from the generator",
+            a_generator_that_nobody_can_repeat,
+            "The order is random, but it does not come from rng, so that nobody can repeat this "
+            "training. Draw from the generator that you are given: rng.permutation(n).",
         ),
         Mistake(
             "counted from one",
@@ -315,6 +373,12 @@ def one_sample_only(theta, x, y, *, lr):
     return theta - lr * grad
 
 
+def a_step_after_every_sample(theta, x, y, *, lr):
+    for x_n, y_n in zip(x, y, strict=True):
+        theta = theta - lr * (x_n @ theta - y_n) * x_n
+    return theta
+
+
 def one_slope_for_all(theta, x, y, *, lr):
     residual = x @ theta - y
     grad = np.mean(residual[:, None] * x)
@@ -395,6 +459,12 @@ GD_STEP = Exercise(
             "gradient descent takes the mean over all samples.",
         ),
         Mistake(
+            "a step after every sample",
+            a_step_after_every_sample,
+            "θ moves after each sample: that is an epoch of stochastic gradient descent. Add up "
+            "the gradients of all samples at the same θ, divide by N, and make one step.",
+        ),
+        Mistake(
             "one slope for all",
             one_slope_for_all,
             "Every parameter moves by the same amount: the mean runs over samples and features. "
@@ -456,6 +526,28 @@ def all_at_the_old_parameters(theta, x, y, batches, *, lr):
         xb, yb = x[batch], y[batch]
         new = new - lr * xb.T @ (xb @ theta - yb) / len(batch)
     return new
+
+
+def every_step_from_the_start(theta, x, y, batches, *, lr):
+    for batch in batches:
+        xb, yb = x[batch], y[batch]
+        new = theta - lr * xb.T @ (xb @ theta - yb) / len(batch)
+    return new
+
+
+def a_step_after_every_sample_of_a_batch(theta, x, y, batches, *, lr):
+    for batch in batches:
+        for n in batch:
+            theta = theta - lr * (x[n] @ theta - y[n]) * x[n]
+    return theta
+
+
+def one_step_an_epoch(theta, x, y, batches, *, lr):
+    grad = np.zeros_like(theta)
+    for batch in batches:
+        xb, yb = x[batch], y[batch]
+        grad = grad + xb.T @ (xb @ theta - yb) / len(batch)
+    return theta - lr * grad / len(batches)
 
 
 def divided_by_all_samples(theta, x, y, batches, *, lr):
@@ -565,6 +657,24 @@ SGD_EPOCH = Exercise(
             all_at_the_old_parameters,
             "Every gradient is taken at the θ of the epoch's beginning. SGD moves after each batch "
             "and looks again: use the θ that the last step led to.",
+        ),
+        Mistake(
+            "every step from the start",
+            every_step_from_the_start,
+            "Each step starts from the θ of the epoch's beginning, so only the last batch counts. "
+            "The new θ is where the next step begins: theta = theta − γ g.",
+        ),
+        Mistake(
+            "a step after every sample",
+            a_step_after_every_sample_of_a_batch,
+            "θ moves after each sample of a batch. A batch makes one step, along the mean of its "
+            "samples' gradients, all taken at the same θ.",
+        ),
+        Mistake(
+            "one step an epoch",
+            one_step_an_epoch,
+            "The batches' gradients are averaged, and θ moves once. SGD makes a step after every "
+            "batch, and the next gradient is taken where that step led.",
         ),
         Mistake(
             "divided by all samples",
@@ -684,6 +794,24 @@ def divided_by_the_root(grads, batch_size, *, replacement):
     return variance if replacement else variance * (n - batch_size) / (n - 1)
 
 
+def standard_deviation_over_the_batch(grads, batch_size, *, replacement):
+    n = len(grads)
+    variance = grads.std(axis=0) / batch_size
+    return variance if replacement else variance * (n - batch_size) / (n - 1)
+
+
+def one_variance_for_all_entries(grads, batch_size, *, replacement):
+    n = len(grads)
+    variance = grads.var() / batch_size
+    return variance if replacement else variance * (n - batch_size) / (n - 1)
+
+
+def one_variance_a_sample(grads, batch_size, *, replacement):
+    n = len(grads)
+    variance = grads.var(axis=1) / batch_size
+    return variance if replacement else variance * (n - batch_size) / (n - 1)
+
+
 def standard_deviation(grads, batch_size, *, replacement):
     n = len(grads)
     variance = grads.var(axis=0) / batch_size
@@ -773,6 +901,23 @@ BATCH_VARIANCE = Exercise(
             divided_by_the_root,
             "The variance is divided by √B. That is how the standard deviation shrinks; the "
             "variance shrinks by B.",
+        ),
+        Mistake(
+            "standard deviation in the place of the variance",
+            standard_deviation_over_the_batch,
+            "σ stands where σ² belongs: np.std is the root of the variance. Use np.var(axis=0).",
+        ),
+        Mistake(
+            "one variance for all entries",
+            one_variance_for_all_entries,
+            "One variance is taken over all samples and all entries. Each entry of the gradient "
+            "has its own: along the samples, axis=0.",
+        ),
+        Mistake(
+            "one variance a sample",
+            one_variance_a_sample,
+            "The variance runs over the entries of each gradient. It is the samples that vary: "
+            "axis=0, one number for each column.",
         ),
         Mistake(
             "standard deviation",
@@ -884,10 +1029,17 @@ def wolfe_cases(rng: np.random.Generator) -> Iterator[Case]:
 
     yield Case("short", "a step too short, and one that will do", inputs(0.05, 0.2))
     yield Case("long", "a step too long, and one that will do", inputs(1.3, 2.1))
+    steps = (np.array([0.5, 4.9]) * rng.uniform(0.99, 1.01, 2)).tolist()
+    bump = {"f": wavy, "grad_f": wavy_grad, "x": rng.uniform(2.85, 2.92, 1), "p": -np.ones(1)}
+    title = "from a bump, where f falls faster than its slope, to the far side"
+    yield Case("long", title, bump | {"steps": steps, "hyper": {}})
     yield Case("far", "steps that end on the rising side", inputs(1.94, 1.5))
     constants = {"c1": 0.2, "c2": 0.5}
     yield Case("constants", "other constants", inputs(1.7, 1.3, 0.4, 0.7, 2.2, **constants))
     yield Case("constants", "constants close together", inputs(1.2, 0.8, 2.4, c1=0.45, c2=0.5))
+    slow = inputs(1.5, 0.6, c1=0.45, c2=0.5)
+    slow |= {"p": slow["p"] / 20, "steps": [20 * step for step in slow["steps"]]}
+    yield Case("constants", "a short direction, so that the steps are above 1", slow)
 
 
 def decrease_without_the_step(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
@@ -895,6 +1047,16 @@ def decrease_without_the_step(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
     new_slope = p @ grad_f(x + step * p)
     return (
         f(x + step * p) <= f(x) + c1 * slope,
+        new_slope >= c2 * slope,
+        abs(new_slope) <= c2 * abs(slope),
+    )
+
+
+def decrease_without_c1(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
+    slope = p @ grad_f(x)
+    new_slope = p @ grad_f(x + step * p)
+    return (
+        f(x + step * p) <= f(x) + step * slope,
         new_slope >= c2 * slope,
         abs(new_slope) <= c2 * abs(slope),
     )
@@ -942,6 +1104,26 @@ def strong_without_magnitudes(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
     new_slope = p @ grad_f(x + step * p)
     curvature = new_slope >= c2 * slope
     return f(x + step * p) <= f(x) + c1 * step * slope, curvature, curvature
+
+
+def magnitude_of_the_old_slope_only(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
+    slope = p @ grad_f(x)
+    new_slope = p @ grad_f(x + step * p)
+    return (
+        f(x + step * p) <= f(x) + c1 * step * slope,
+        new_slope >= c2 * slope,
+        new_slope <= c2 * abs(slope),
+    )
+
+
+def magnitude_of_the_new_slope_only(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
+    slope = p @ grad_f(x)
+    new_slope = p @ grad_f(x + step * p)
+    return (
+        f(x + step * p) <= f(x) + c1 * step * slope,
+        new_slope >= c2 * slope,
+        abs(new_slope) <= c2 * slope,
+    )
 
 
 def both_slopes_at_the_start(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
@@ -1027,6 +1209,12 @@ WOLFE = Exercise(
             "the step, f(x) + c₁·γ·pᵀ∇f(x).",
         ),
         Mistake(
+            "decrease without c₁",
+            decrease_without_c1,
+            "c₁ is missing in the first condition. All that the slope promises, γ·pᵀ∇f(x), is "
+            "hardly ever reached; asked for is a share of it, c₁·γ·pᵀ∇f(x).",
+        ),
+        Mistake(
             "any decrease will do",
             any_decrease_will_do,
             "Every step that lowers f passes the first condition. It asks for a share of what the "
@@ -1055,6 +1243,18 @@ WOLFE = Exercise(
             strong_without_magnitudes,
             "The third answer repeats the second. The strong condition compares magnitudes: "
             "|pᵀ∇f(x + γp)| ≤ c₂·|pᵀ∇f(x)|.",
+        ),
+        Mistake(
+            "magnitude of the old slope only",
+            magnitude_of_the_old_slope_only,
+            "In the third condition the new slope has no magnitude, so that a step on which f "
+            "still falls steeply passes. Both sides have one: |pᵀ∇f(x + γp)| ≤ c₂·|pᵀ∇f(x)|.",
+        ),
+        Mistake(
+            "magnitude of the new slope only",
+            magnitude_of_the_new_slope_only,
+            "The third condition can never hold: pᵀ∇f(x) is negative, and a magnitude is not "
+            "below it. Both sides have one: |pᵀ∇f(x + γp)| ≤ c₂·|pᵀ∇f(x)|.",
         ),
         Mistake(
             "both slopes at the start",
@@ -1300,6 +1500,11 @@ def strong_wolfe_cases(rng: np.random.Generator) -> Iterator[Case]:
 
     yield Case("short", "a first trial much too short", inputs(0.01, 0.03))
     yield Case("long", "a first trial much too long", inputs(12, 30))
+    x = rng.choice([-1.0, 1.0], 3) * rng.uniform(0.4, 0.8, 3)
+    outside = {"f": walled, "grad_f": walled_grad, "x": x, "p": -x, "hyper": {}}
+    yield Case(
+        "long", "a first trial where f is NaN", outside | {"step": float(rng.uniform(20, 60))}
+    )
     yield Case("far", "a first trial on the rising side", inputs(1.93, 1.97))
     yield Case("tight", "a small c2, from a short trial", inputs(0.08, 0.11, c2=0.05))
     yield Case("tight", "a small c2, from a long trial", inputs(2.6, 3.4, c1=0.01, c2=0.02))

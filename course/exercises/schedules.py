@@ -65,6 +65,12 @@ def step_cut_only_once(t, *, lr, factor=0.5, every):
     return lr if t < every else lr * factor
 
 
+def step_at_the_multiples_only(t, *, lr, factor=0.5, every):
+    if t % every == 0:
+        lr = lr * factor
+    return lr
+
+
 def step_share_taken_away(t, *, lr, factor=0.5, every):
     return lr * (1 - factor) ** (t // every)
 
@@ -147,6 +153,12 @@ STEP = Exercise(
             step_cut_only_once,
             "The rate is cut once and then stays. Every n steps it is multiplied again: the factor "
             "is raised to the number of cuts, ⌊t/n⌋.",
+        ),
+        Mistake(
+            "cut at the multiples only",
+            step_at_the_multiples_only,
+            "Only where t is a multiple of n is the rate smaller; one step later it is γ₀ again. A "
+            "schedule remembers nothing: count all cuts up to t, ⌊t/n⌋.",
         ),
         Mistake(
             "share taken away",
@@ -860,6 +872,28 @@ def schedule_scaled(t, schedule, *, steps, lr_start=0.0):
     return schedule(t)
 
 
+def ramp_to_a_moving_rate(t, schedule, *, steps, lr_start=0.0):
+    if t < steps:
+        return lr_start + (schedule(t) - lr_start) * t / steps
+    return schedule(t - steps)
+
+
+def joined_by_the_schedules_clock(t, schedule, *, steps, lr_start=0.0):
+    if t < steps:
+        return lr_start + (schedule(steps) - lr_start) * t / steps
+    return schedule(t)
+
+
+def share_of_the_schedule(t, schedule, *, steps, lr_start=0.0):
+    return schedule(t) * min(1, t / steps)
+
+
+def ramp_over_too_few_steps(t, schedule, *, steps, lr_start=0.0):
+    if t < steps:
+        return lr_start + (schedule(0) - lr_start) * t / (steps - 1)
+    return schedule(t - steps)
+
+
 def ramp_on_top_of_the_start(t, schedule, *, steps, lr_start=0.0):
     if t < steps:
         return lr_start + schedule(0) * t / steps
@@ -919,7 +953,7 @@ def warmup_cases(rng: np.random.Generator) -> Iterator[Case]:
     first, second = one_over_one_plus_t_over_ten, six_tenths_minus_a_hundredth_of_t
     if rng.random() < 0.5:
         first, second = second, first
-    n, start = whole(rng, 8, 16), one_of(rng, 0.05, 0.1, 0.2)
+    n, start = whole(rng, 8, 16), one_of(rng, 0.12, 0.17, 0.22)
 
     ramp = (0, 1, n // 2, n - 1)
     yield rates_case("ramp", "during the warm-up", ramp, schedule=first, steps=n)
@@ -953,6 +987,30 @@ WARMUP = Exercise(
             schedule_scaled,
             "The schedule runs during the warm-up, and the ramp leads to its rate at that moment. "
             "Ramp up to s(0), and start the schedule's own clock after T steps: s(t − T).",
+        ),
+        Mistake(
+            "ramp to a moving rate",
+            ramp_to_a_moving_rate,
+            "The ramp leads to s(t), which falls on the way. The schedule's clock has not started "
+            "yet: the ramp climbs evenly to where the schedule begins, s(0).",
+        ),
+        Mistake(
+            "joined by the schedule's clock",
+            joined_by_the_schedules_clock,
+            "The rate does not jump, but the schedule has run during the warm-up: the ramp leads "
+            "to s(T), and s(t) follows. Ramp up to s(0), then go on with s(t − T).",
+        ),
+        Mistake(
+            "share of the schedule",
+            share_of_the_schedule,
+            "The schedule runs from the start, multiplied by a growing share, and lr_start is "
+            "never used. Ramp from γ_start to s(0), then let the schedule begin: s(t − T).",
+        ),
+        Mistake(
+            "ramp over T − 1 steps",
+            ramp_over_too_few_steps,
+            "The ramp divides by T − 1 and arrives one step early. At t = T − 1 one step of the "
+            "climb is left: divide by T.",
         ),
         Mistake(
             "ramp on top of the start",
@@ -1060,6 +1118,22 @@ def one_cycle_jumping_back(t, *, lr, steps, rise=0.45, div_factor=25.0, final_di
     return first / final_div_factor
 
 
+def one_cycle_last_phase_cut_off(t, *, lr, steps, rise=0.45, div_factor=25.0, final_div_factor=1e4):
+    first, top = lr / div_factor, rise * steps
+    last = first / final_div_factor
+    if t < 2 * top:
+        return first + (lr - first) * (1 - abs(t - top) / top)
+    if t < steps:
+        return first + (last - first) * (t - 2 * top) / top
+    return last
+
+
+def one_cycle_up_from_zero(t, *, lr, steps, rise=0.45, div_factor=25.0, final_div_factor=1e4):
+    first = lr / div_factor
+    rates = [0, lr, first, first / final_div_factor]
+    return np.interp(t, [0, rise * steps, 2 * rise * steps, steps], rates)
+
+
 def one_cycle_by_phases(t, *, lr, steps, rise=0.45, div_factor=25.0, final_div_factor=1e4):
     first = lr / div_factor
     last = first / final_div_factor
@@ -1162,6 +1236,17 @@ ONE_CYCLE = Exercise(
             one_cycle_jumping_back,
             "After the way down your rate drops to γ₀/(de) at once. The last phase goes there "
             "evenly, along a line.",
+        ),
+        Mistake(
+            "last phase as long as the others",
+            one_cycle_last_phase_cut_off,
+            "Your last line is made for rT steps, as the first two are. What is left is "
+            "(1 − 2r)T steps: divide by that.",
+        ),
+        Mistake(
+            "up from zero",
+            one_cycle_up_from_zero,
+            "The way up starts at 0. It starts at γ₀/d, where the way back ends too.",
         ),
     ),
     honest=(one_cycle_by_phases, one_cycle_with_interp, one_cycle_as_a_tent),
@@ -1361,6 +1446,49 @@ def min_delta_on_the_wrong_side(
     return rate, {"lr": rate, "best": best, "bad": bad}
 
 
+def plateau_with_a_relative_min_delta(
+    metric, state=None, *, lr, factor=0.1, patience=10, min_delta=0.0, lr_min=0.0
+):
+    if state is None:
+        state = {"lr": lr, "best": float("inf"), "bad": 0}
+    rate, best, bad = state["lr"], state["best"], state["bad"]
+    if metric < best * (1 - min_delta):
+        best, bad = metric, 0
+    else:
+        bad = bad + 1
+    if bad >= patience:
+        rate, bad = max(rate * factor, lr_min), 0
+    return rate, {"lr": rate, "best": best, "bad": bad}
+
+
+def plateau_with_a_creeping_best(
+    metric, state=None, *, lr, factor=0.1, patience=10, min_delta=0.0, lr_min=0.0
+):
+    if state is None:
+        state = {"lr": lr, "best": float("inf"), "bad": 0}
+    rate, best, bad = state["lr"], state["best"], state["bad"]
+    bad = 0 if metric < best - min_delta else bad + 1
+    best = min(best, metric)
+    if bad >= patience:
+        rate, bad = max(rate * factor, lr_min), 0
+    return rate, {"lr": rate, "best": best, "bad": bad}
+
+
+def the_first_rate_again(
+    metric, state=None, *, lr, factor=0.1, patience=10, min_delta=0.0, lr_min=0.0
+):
+    if state is None:
+        state = {"lr": lr, "best": float("inf"), "bad": 0}
+    rate, best, bad = lr, state["best"], state["bad"]
+    if metric < best - min_delta:
+        best, bad = metric, 0
+    else:
+        bad = bad + 1
+    if bad >= patience:
+        rate, bad = max(rate * factor, lr_min), 0
+    return rate, {"lr": rate, "best": best, "bad": bad}
+
+
 def plateau_first_metric_as_bad(
     metric, state=None, *, lr, factor=0.1, patience=10, min_delta=0.0, lr_min=0.0
 ):
@@ -1436,6 +1564,9 @@ def plateau_cases(rng: np.random.Generator) -> Iterator[Case]:
         "limits", "improvements below min_delta", "<-" + "=" * patience + ">", min_delta=0.05
     )
     yield case("limits", "min_delta and metrics near the best", "<==<=<", min_delta=0.05)
+    large = {"metrics": [7.0, 6.9, 6.8], "state": {"lr": lr, "best": 8.0, "bad": 0}}
+    large["hyper"] = {"lr": lr, "factor": factor, "patience": patience, "min_delta": 0.05}
+    yield Case("limits", "large metrics: min_delta is no share of them", large)
     floor = lr * factor * one_of(rng, 0.6, 0.8)
     yield case("limits", "down to lr_min", "<" + row + row + row, lr_min=floor)
 
@@ -1518,6 +1649,24 @@ PLATEAU = Exercise(
             "The first metric is compared with itself and counts as bad. It is an improvement: "
             "begin with a best of infinity, or return early.",
         ),
+        Mistake(
+            "min_delta as a share",
+            plateau_with_a_relative_min_delta,
+            "δ is taken as a share of the best, best·(1 − δ), as torch does by default. Here it is "
+            "an amount: m < best − δ.",
+        ),
+        Mistake(
+            "best without an improvement",
+            plateau_with_a_creeping_best,
+            "A metric that is lower by less than δ becomes the best, although it does not improve. "
+            "Small steps then never add up to an improvement: change the best only with one.",
+        ),
+        Mistake(
+            "the first rate again",
+            the_first_rate_again,
+            "Every update starts from lr, the rate to begin with, so a cut is forgotten at the "
+            'next metric. After the first metric the rate of now is state["lr"].',
+        ),
     ),
     honest=(
         plateau_on_a_copy_of_the_state,
@@ -1562,6 +1711,10 @@ def first_turn(rates, losses):
 
 def ten_places_before(rates, losses):
     return rates[np.nanargmin(losses) - 10]
+
+
+def one_place_before(rates, losses):
+    return rates[np.nanargmin(losses) - 1]
 
 
 def tenth_of_the_last_rate(rates, losses):
@@ -1664,6 +1817,12 @@ CHOOSE_RATE = Exercise(
             "by any factor, so divide the rate by 10.",
         ),
         Mistake(
+            "one place before",
+            one_place_before,
+            "You go one place back in the list. That is a tenth only where the rates grow by 10; "
+            "they grow by any factor, so divide the rate by 10.",
+        ),
+        Mistake(
             "a tenth of the last rate",
             tenth_of_the_last_rate,
             "You take a tenth of the rate at which the test ended. How far it goes beyond the edge "
@@ -1748,6 +1907,29 @@ def stopping_without_min_delta(metric, theta, state=None, *, patience=10, min_de
     return bad >= patience, {"best": state["best"], "theta": state["theta"], "bad": bad}
 
 
+def stopping_with_min_delta_on_the_wrong_side(
+    metric, theta, state=None, *, patience=10, min_delta=0.0
+):
+    if state is None or metric < state["best"] + min_delta:
+        return False, {"best": metric, "theta": theta, "bad": 0}
+    bad = state["bad"] + 1
+    return bad >= patience, {"best": state["best"], "theta": state["theta"], "bad": bad}
+
+
+def stopping_with_a_relative_min_delta(metric, theta, state=None, *, patience=10, min_delta=0.0):
+    if state is None or metric < state["best"] * (1 - min_delta):
+        return False, {"best": metric, "theta": theta, "bad": 0}
+    bad = state["bad"] + 1
+    return bad >= patience, {"best": state["best"], "theta": state["theta"], "bad": bad}
+
+
+def stopping_with_a_creeping_best(metric, theta, state=None, *, patience=10, min_delta=0.0):
+    if state is None or metric < state["best"] - min_delta:
+        return False, {"best": metric, "theta": theta, "bad": 0}
+    best, bad = min(metric, state["best"]), state["bad"] + 1
+    return bad >= patience, {"best": best, "theta": state["theta"], "bad": bad}
+
+
 def watching_for_the_highest(metric, theta, state=None, *, patience=10, min_delta=0.0):
     if state is None or metric > state["best"] + min_delta:
         return False, {"best": metric, "theta": theta, "bad": 0}
@@ -1808,7 +1990,15 @@ def stopping_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case("stop", "bad epochs from the start", "<" + row)
     yield case("stop", "metrics that equal the best", "<<" + "=" * patience)
     yield case("keep", "the best in the middle", "<<>")
-    yield case("keep", "improvements below min_delta", "<" + "-" * patience, min_delta=0.05)
+    small = "<-" + "=" * (patience - 1)
+    yield case("keep", "improvements below min_delta", small, min_delta=0.05)
+    equal = "<" + "=" * (patience - 1) + "<="
+    yield case("keep", "min_delta and metrics that equal the best", equal, min_delta=0.05)
+    large = {"best": 8.0, "theta": rng.normal(size=3), "bad": 0}
+    epochs = [(metric, rng.normal(size=3)) for metric in (7.0, 6.9, 6.8)]
+    hyper = {"patience": patience, "min_delta": 0.05}
+    title = "large metrics: min_delta is no share of them"
+    yield Case("keep", title, {"epochs": epochs, "state": large, "hyper": hyper})
     state = {"best": 3.0, "theta": rng.normal(size=3), "bad": patience - 1}
     yield case("resume", "going on, with one more bad epoch", ">", state)
     yield case("resume", "going on, with an improvement", "<>", state | {"best": 6.0})
@@ -1880,6 +2070,23 @@ EARLY_STOPPING = Exercise(
             "The first metric is compared with itself and counts as bad. It is an improvement: "
             "begin with a best of infinity, or return early.",
         ),
+        Mistake(
+            "min_delta on the wrong side",
+            stopping_with_min_delta_on_the_wrong_side,
+            "δ is added to the best, so even a slightly worse metric counts as an improvement. An "
+            "improvement must go below best − δ.",
+        ),
+        Mistake(
+            "min_delta as a share",
+            stopping_with_a_relative_min_delta,
+            "δ is taken as a share of the best, best·(1 − δ). Here it is an amount: m < best − δ.",
+        ),
+        Mistake(
+            "best without an improvement",
+            stopping_with_a_creeping_best,
+            "A metric that is lower by less than δ becomes the best, although its parameters are "
+            "not kept. Change best and theta together, and only with an improvement.",
+        ),
     ),
     honest=(
         stopping_with_infinity_at_first,
@@ -1938,6 +2145,32 @@ def trained_to_the_end(theta, updates, losses, *, patience):
         theta, epochs = theta + update, epochs + 1
         if loss < best:
             best, best_theta = loss, theta
+    return best_theta, epochs
+
+
+def weights_with_equal_as_better(theta, updates, losses, *, patience):
+    best, bad, epochs = float("inf"), 0, 0
+    for update, loss in zip(updates, losses, strict=True):
+        theta, epochs = theta + update, epochs + 1
+        if loss <= best:
+            best, best_theta, bad = loss, theta, 0
+        else:
+            bad += 1
+        if bad >= patience:
+            break
+    return best_theta, epochs
+
+
+def weights_never_forgiven(theta, updates, losses, *, patience):
+    best, bad, epochs = float("inf"), 0, 0
+    for update, loss in zip(updates, losses, strict=True):
+        theta, epochs = theta + update, epochs + 1
+        if loss < best:
+            best, best_theta = loss, theta
+        else:
+            bad += 1
+        if bad >= patience:
+            break
     return best_theta, epochs
 
 
@@ -2035,8 +2268,11 @@ def training_cases(rng: np.random.Generator) -> Iterator[Case]:
 
     patience = whole(rng, 2, 3)
     row, number = ">" * patience, {"dtype": np.float64}
-    yield case("restore", "a stop after the best", "<<>" + "<" + row + "><<", **number)
+    pauses = 2 * ("<" + row[:-1])
+    yield case("restore", "a stop after the best", "<" + pauses + "<" + row + "><<", **number)
     yield case("restore", "a stop, and a better one too late", "<<" + row + "<" + row, **number)
+    title = "losses that equal the best, and a lower one too late"
+    yield case("restore", title, "<<" + "=" * patience + row + "<", **number)
     yield case("end", "no stop: all epochs", "<<>" + "<" * patience + ">", **number)
     yield case("dtype", "in float32", "<<" + row + ">", dtype=np.float32)
 
@@ -2054,10 +2290,11 @@ BEST_WEIGHTS = Exercise(
     run=play_training,
     mistakes=(
         Mistake(
-            "remembered by reference",
+            "the last parameters brought back",
             weights_remembered_by_reference,
-            "best_theta = theta gives the array a second name, it copies nothing. The next "
-            "theta += ... changes both, and you bring the last parameters back. Keep theta.copy().",
+            "You return the parameters of the last epoch, not those of the best. If you did keep "
+            "the best: best = theta gives the array a second name and copies nothing, so that the "
+            "next theta += ... changes both. Keep theta.copy().",
         ),
         Mistake(
             "the parameters before the update",
@@ -2070,6 +2307,17 @@ BEST_WEIGHTS = Exercise(
             trained_to_the_end,
             "patience is never used: training goes through all epochs. Stop after so many bad "
             "epochs in a row; a lower loss later is never seen.",
+        ),
+        Mistake(
+            "equal counts as better",
+            weights_with_equal_as_better,
+            "A loss that equals the best counts as an improvement. It must be lower: <, not <=.",
+        ),
+        Mistake(
+            "never forgives",
+            weights_never_forgiven,
+            "An improvement does not set the count back to 0. Patience is about bad epochs in a "
+            "row, not in all.",
         ),
         Mistake(
             "stopped an epoch late",

@@ -33,8 +33,9 @@ from course.exercises import check
 # $$(w, b) ← \begin{cases} (w + γ\,y\,x,\; b + γ\,y) & \operatorname{sign}(w · x + b) ≠ y \\
 # (w, b) & \text{else.} \end{cases}$$
 #
-# sign(0) = 0 is neither class: a sample on the boundary counts as a mistake. `lr` is γ. `w` and `x`
-# have the shape (features,), `b` the shape ().
+# sign(0) = 0 is neither class: a sample of either class on the boundary counts as a mistake. `lr` is
+# γ, the length of a step; the lesson's rule has γ = 1. `w` and `x` have the shape (features,), `b`
+# the shape ().
 #
 # **By hand.** w = (1, 0), b = 0, x = (2, 1), y = −1, γ = 0.5. Then w·x + b = 2, predicted +1:
 # wrong. The new w is (1, 0) − 0.5·(2, 1) = (0, −0.5), the new b is −0.5.
@@ -71,7 +72,8 @@ check(perceptron_step).award()
 # result has the shape of `x`.
 #
 # Logits may be large: $e^{1000}$ overflows. Adding the same number to all logits of a sample
-# changes nothing (why?), so subtract the sample's largest first.
+# changes nothing (why?), so subtract the sample's largest first. With `keepdims=True`, `max` and
+# `sum` keep the axis that they run along, so that their result lines up with the rows of `x`.
 #
 # **By hand.** z = (0, ln 3), T = 1: the powers are 1 and 3, p = (0.25, 0.75). With T = 0.5 the
 # powers are 1 and 9, p = (0.1, 0.9).
@@ -102,10 +104,12 @@ check(softmax).award()
 # $$L = -\frac1B \sum_{n=1}^B \ln p_{n\,y_n}, \qquad
 # \ln p_{nk} = z_{nk} - \ln \sum_j e^{z_{nj}}.$$
 #
-# `logits` has the shape (B, classes), `labels` the shape (B,). Return one number.
+# `logits` has the shape (B, classes), `labels` the shape (B,). Return one number, with the dtype of
+# the logits: `float(...)` is a float64.
 #
 # Do not go through the probabilities: a p of $e^{-1000}$ rounds to 0, and ln 0 = −∞, although
-# ln p = −1000 is a harmless number. With m, the largest logit of the sample,
+# ln p = −1000 is a harmless number. To add a tiny number to p, or to clip p, is no way out: that
+# changes every loss a little and the large ones a lot. With m, the largest logit of the sample,
 # $\ln \sum_j e^{z_j} = m + \ln \sum_j e^{z_j - m}$.
 #
 # **By hand.** Two classes, logits (0, 0) with label 1: p = ½, −ln p = 0.6931. A second sample with
@@ -266,7 +270,8 @@ check(numerical_gradient).award()
 #
 # Return the loss and a dict with the gradients: `loss, {"w1": ..., "b1": ..., "w2": ..., "b2": ...}`,
 # each of the shape of its parameter. Go backward through the same four steps; the ReLU passes a
-# gradient on where $z_1 > 0$ and stops it elsewhere.
+# gradient on where $z_1 > 0$ and stops it elsewhere, also at $z_1 = 0$. `np.maximum` takes the
+# larger one entry by entry; Python's `max` does not.
 #
 # You may call everything that you have written above; then this takes about six lines.
 #
@@ -305,9 +310,9 @@ check(mlp_gradients).award()
 # loss is the mean squared error, and it will not go below 240.
 #
 # 1. Why? What are two ways out, and what does each change? (3 points)
-# 2. She replaced the tanh. Now her gradient check fails for the weights of the *first* layer and
-#    passes for all others. Where will you look for the bug, and why can it not be in the loss?
-#    (3 points)
+# 2. She replaced the tanh. Now her gradient check fails for weights and bias of the *first* of two
+#    layers and passes for those of the second. Where will you look for the bug, and why can it not
+#    be in the loss? (3 points)
 #
 # Five to ten sentences are enough.
 

@@ -37,7 +37,8 @@ from course.exercises import check
 # of index arrays, such that
 #
 # - each sample comes exactly once;
-# - the order is random and comes from `rng`, a NumPy generator: another generator gives another order;
+# - the order is random and comes from `rng`, a NumPy generator: another generator gives another
+#   order, and the same one, started anew, gives the same;
 # - each batch has `batch_size` samples, the last one what is left. No batch is empty.
 #
 # Helpful: `rng.permutation(n)` returns the indices in random order.
@@ -230,6 +231,9 @@ check(wolfe).award()
 # **Mind the edge.** The function may be infinite or NaN where the trial is too long. Such a trial
 # has not fallen enough. (Every comparison with NaN is false.)
 #
+# A search whose condition never holds goes on for ever. If the check does not come back, press ■
+# above (*Interrupt the kernel*), and look at what your loop compares.
+#
 # **By hand.** f(x) = 50x², x = 1, p = −100, starting at γ = 1: along the line f falls only below
 # γ = 0.02. Halving gives 1/2, 1/4, ..., 1/64 = 0.015625, the first one below.
 
@@ -264,8 +268,8 @@ check(backtracking).award()
 #
 # - `low` = 0 is the largest trial known to be too short, `high` = ∞ the smallest known to be too long.
 # - Start with the trial γ = `step`.
-# - The trial is **too long** if it has not fallen enough, or if the slope there is above
-#   $c_2\,|p^\top∇f(x)|$: `high` = γ.
+# - The trial is **too long** if it has not fallen enough (f may be NaN there, as in exercise 6), or
+#   if the slope there is above $c_2\,|p^\top∇f(x)|$: `high` = γ.
 # - Else it is **too short** if the slope there is below $-c_2\,|p^\top∇f(x)|$: `low` = γ.
 # - Else return it.
 # - The next trial is 2γ while `high` is infinite, and the middle of `low` and `high` otherwise.

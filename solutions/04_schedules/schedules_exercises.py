@@ -281,10 +281,10 @@ check(one_cycle).award()
 # - Otherwise the count grows by 1. When it reaches the patience p, the rate becomes
 #   $\max(γf, γ_{min})$ and the count starts again at 0.
 #
-# `factor` is f, `patience` is p, `min_delta` is δ, `lr_min` is γ_min. The state is
-# `{"lr": rate now, "best": best metric so far, "bad": bad updates in a row}`, or `None` before the
-# first metric; `lr` is the rate to begin with, used only then. Return the rate to go on with and the
-# new state.
+# `factor` is f, `patience` is p, `min_delta` is δ, an amount and not a share of the best; `lr_min` is
+# γ_min. The state is `{"lr": rate now, "best": best metric so far, "bad": bad updates in a row}`, or
+# `None` before the first metric; `lr` is the rate to begin with, used only then. A bad update leaves
+# $m_{best}$ as it is. Return the rate to go on with and the new state.
 #
 # **By hand.** γ = 0.1, f = 0.5, p = 2. Losses 1.0, 0.8, 0.9, 0.8: the third is bad, the fourth is not
 # *lower* than the best and bad too. That makes two, the rate is cut to 0.05.

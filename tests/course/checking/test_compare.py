@@ -145,6 +145,8 @@ def test_other_values_are_refused_and_described(value, said):
 DESCRIBED = {
     "None": None,
     "an array of shape (2, 0) and dtype float32": np.zeros((2, 0), np.float32),
+    "a number of dtype float32": np.array(0.5, np.float32),
+    "True or False": np.array(True),
     "a tuple of 2": (1, 2),
     "a list of 0": [],
     "an empty dict": {},

@@ -126,8 +126,28 @@ def test_half_of_the_hidden_units_are_on(seed):
     for part in ("one", "batch", "dtype"):
         for given in inputs_of(unit.MLP_GRADIENTS, part, seed):
             z = given["x"] @ given["w1"] + given["b1"]
+            z = z[:, np.any(z, axis=0)]  # without the unit that one case puts on its kink
             assert 0.4 < np.mean(z > 0) < 0.6
             assert np.abs(z).min() > 1e-6, "a unit on its kink"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_unit_lies_exactly_on_its_kink(seed):
+    (given,) = [
+        case.inputs for case in draw_cases(unit.MLP_GRADIENTS, seed) if "exactly 0" in case.title
+    ]
+    z = given["x"] @ given["w1"] + given["b1"]
+    assert not z[:, 1].any()
+    assert unit.mlp_gradients(**given)[1]["b1"][1] == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_on_the_boundary_lie_on_it(seed):
+    for given in inputs_of(unit.PERCEPTRON, "boundary", seed):
+        w, b = given["w"], given["b"]
+        for x, y in given["samples"]:
+            assert w @ x + b == 0
+            w, b = unit.perceptron_step(w, b, x, y, lr=given["lr"])
 
 
 @pytest.mark.parametrize(("samples", "classes"), [(1, 3), (3, 3), (4, 4), (5, 4), (6, 4)])

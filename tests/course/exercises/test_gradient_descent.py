@@ -104,3 +104,90 @@ def test_the_verdict_on_a_search_can_be_repeated_by_the_student():
     verdict = judge(unit.BACKTRACKING, answer(text), 0)
     assert verdict.failure.inputs["f"] == "valley"
     assert {"x", "p", "step"} <= set(verdict.failure.inputs)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "np.random.permutation(n)",
+        "random.sample(range(n), n)",
+        "np.random.default_rng(0).permutation(n)",
+    ],
+)
+def test_an_order_that_does_not_come_from_the_generator_is_not_accepted(draw):
+    text = f"""
+    import random
+
+    def minibatches(n, batch_size, rng):
+        order = {draw}
+        return [order[first : first + batch_size] for first in range(0, n, batch_size)]
+    """
+    verdict = judge(unit.MINIBATCHES, answer(text), 0)
+    assert [part.name for part in verdict.parts if not part.earned] == ["random"]
+    assert "generator" in verdict.mistake.name
+
+
+def test_batches_that_come_one_by_one_are_not_a_list():
+    text = """
+    def minibatches(n, batch_size, rng):
+        yield rng.permutation(n)
+    """
+    verdict = judge(unit.MINIBATCHES, answer(text), 0)
+    assert verdict.failure.text.startswith("expected a list of index arrays, got an object")
+
+
+WOLFE = """
+def wolfe(f, grad_f, x, p, step, *, c1=1e-4, c2=0.9):
+    before = p @ grad_f(x)
+    MOVE
+    after = p @ grad_f(new)
+    decrease = f(new) <= f(x) + BOUND
+    return decrease, after >= c2 * before, abs(after) <= c2 * abs(before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("move", "bound", "named"),
+    [
+        ("new = x + step * p", "c1 * before", "decrease without the step"),
+        ("new = x + step * p", "step * before", "decrease without c₁"),
+        ("x += step * p; new = x", "c1 * step * before", None),
+    ],
+)
+def test_an_answer_of_yes_and_no_is_named_as_what_it_is(move, bound, named):
+    """Few answers tell these apart: f(x) at a point that was moved in place is a third thing."""
+    for seed in range(10):
+        verdict = judge(
+            unit.WOLFE, answer(WOLFE.replace("MOVE", move).replace("BOUND", bound)), seed
+        )
+        assert verdict.points < unit.WOLFE.points
+        assert (verdict.mistake.name if verdict.mistake else None) == named
+
+
+def test_a_wrong_truth_value_is_told_in_words():
+    text = WOLFE.replace("MOVE", "new = x + step * p").replace("BOUND", "step * before")
+    verdict = judge(unit.WOLFE, answer(text), 0)
+    assert verdict.failure.text == "it is False and should be True"
+    assert (verdict.failure.expected, verdict.failure.got) == ("True", "False")
+
+
+def test_a_search_must_not_stop_where_the_function_is_nan():
+    text = """
+    def strong_wolfe(f, grad_f, x, p, *, step=1.0, c1=1e-4, c2=0.9):
+        start, slope = f(x), p @ grad_f(x)
+        low, high = 0.0, np.inf
+        for _ in range(50):
+            new = p @ grad_f(x + step * p)
+            if f(x + step * p) > start + c1 * step * slope or new > -c2 * slope:
+                high = step
+            elif new < c2 * slope:
+                low = step
+            else:
+                break
+            step = 2 * step if high == np.inf else (low + high) / 2
+        return step
+    """
+    for seed in range(10):
+        verdict = judge(unit.STRONG_WOLFE, answer(text), seed)
+        assert [part.name for part in verdict.parts if not part.earned] == ["long"]
+        assert verdict.mistake is None
