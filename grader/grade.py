@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,10 +18,10 @@ from grader.cluster import run_on_cluster
 from grader.errors import GraderError, UsageError
 from grader.execute import Settings
 from grader.lock import only_one
-from grader.pool import Outcomes, Task, Workers
+from grader.pool import Task, Workers
 from grader.request import Request, Summary
 from grader.sealed import Mode, examine
-from grader.work import Graded, grade_submission
+from grader.work import grade_submission
 
 if TYPE_CHECKING:
     from grader.run import Engine
@@ -73,11 +75,7 @@ def grade(
                 f"in {klass.root}. Put each student's {notebook_name(unit)} there."
             )
     _require_known(klass, units, asked)
-    if not cluster:  # its workers look at their own machines
-        asked = replace(asked, protection=examine(sandbox or Settings.sandbox))
-        for line in asked.protection.missing if asked.protection else ():
-            console.print(line, style="yellow")
-    with only_one(klass.root), _engine(klass, units, asked) as engine:
+    with only_one(klass.root), _engine(klass, units, asked, console) as (engine, asked):
         # nbgrader takes half a second to import: the workers get ready meanwhile.
         from grader.run import Run
 
@@ -85,27 +83,34 @@ def grade(
 
 
 @contextmanager
-def _engine(klass: ClassFolder, units: list[Unit], asked: Request) -> Iterator[Engine]:
-    """Start what does the work, where there is some, and yield what hands it over."""
-    if asked.cluster:
-        address = asked.cluster
+def _engine(
+    klass: ClassFolder, units: list[Unit], asked: Request, console: Console
+) -> Iterator[tuple[Engine, Request]]:
+    """Start what does the work, and yield what hands it over, and the request with what it found.
 
-        def on_cluster(tasks: Iterator[Task[Graded]]) -> Generator[Outcomes[Graded], None, None]:
-            return run_on_cluster(tasks, address)
-
-        yield on_cluster
+    Each step begins what takes long in other processes before it does its own.
+    """
+    if asked.cluster:  # its workers look at their own machines
+        yield functools.partial(run_on_cluster, address=asked.cluster), asked
         return
     new = sum(
         asked.force or bool(asked.exercises) or not klass.autograded(unit, student).exists()
         for unit in units
         for student in asked.chosen(klass, unit)
     )
-    release = klass.require_release(units[0])
-    # A release is a submission like others: what grading one needs is warm after it.
-    ready = Task("ready", grade_submission, (release, release, asked.settings(klass)))
     most = asked.jobs or os.cpu_count() or 1
-    with Workers(min(most, max(1, new)), ready if new else None) as workers:
-        yield workers.run
+    with Workers(min(most, max(1, new))) as workers:
+        if new:
+            workers.get_ready(Task("imports", import_module, ("grader.work",)))
+        asked = replace(asked, protection=examine(asked.sandbox or Settings.sandbox))
+        for line in asked.protection.missing if asked.protection else ():
+            console.print(line, style="yellow")
+        if new:
+            # A release is a submission like others: what grading one needs is warm after it.
+            release = klass.require_release(units[0])
+            settings = asked.settings(klass)
+            workers.get_ready(Task("release", grade_submission, (release, release, settings)))
+        yield workers.run, asked
 
 
 def _require_known(klass: ClassFolder, units: list[Unit], asked: Request) -> None:

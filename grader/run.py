@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,9 @@ from grader.work import Graded, grade_submission, zero
 
 LOST_IN_A_ROW = 10
 """After so many failures without a success it is the machine, not the submissions."""
+
+TOGETHER, AT_LEAST_EVERY = 16, 0.5
+"""So many grades are written at once; or those of so many seconds, if they come more slowly."""
 
 NOT_GRADED = "It could not be graded, through no fault of its own; it will be tried again."
 """What a student reads; why it was so is nothing but the instructor's concern."""
@@ -55,7 +59,7 @@ class Run:
             progress(console, f"grading {self.unit.key}", len(students)) as advance,
             closing(self.engine(self._tasks(writer, students, advance))) as batches,
         ):
-            for batch in batches:
+            for batch in _together(batches):
                 self._record(writer, batch)
                 for _ in batch:
                     advance()
@@ -111,13 +115,29 @@ class Run:
             if not writer.is_graded(student, mark):
                 entries.append(Entry(student, zero(release, NOT_GRADED), mark=""))
             if self.lost_in_a_row == LOST_IN_A_ROW:
-                raise GraderError(
-                    f"{LOST_IN_A_ROW} submissions in a row could not be graded: {result.reason}. "
-                    "Something is wrong with this machine or the course: mend it, and run the "
-                    "command again. It grades them then; what is done is kept."
-                )
+                break
         writer.record(entries)
         self.graded += sum(not isinstance(result, Lost) for _, result in batch)
+        if self.lost_in_a_row == LOST_IN_A_ROW:
+            raise GraderError(
+                f"{LOST_IN_A_ROW} submissions in a row could not be graded: "
+                f"{self.lost.popitem()[1]}. Something is wrong with this machine or the course: "
+                "mend it, and run the command again. It grades them then; what is done is kept."
+            )
+
+
+def _together(
+    batches: Iterable[Outcomes[Graded]],
+) -> Iterator[Outcomes[Graded]]:
+    """Gather what comes within a short time: a commit takes as long for one grade as for many."""
+    gathered: list[tuple[str, Graded | Lost]] = []
+    since = time.monotonic()
+    for batch in batches:
+        gathered += batch
+        if len(gathered) >= TOGETHER or time.monotonic() - since >= AT_LEAST_EVERY:
+            yield gathered
+            gathered, since = [], time.monotonic()
+    yield gathered
 
 
 def read_submission(folder: Path, name: str) -> bytes:

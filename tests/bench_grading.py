@@ -34,7 +34,7 @@ from grader.work import read_notebook
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 UNIT = "03_optimizers"
-STUDENTS = 100
+STUDENTS = 200
 KINDS = ("all-right", "mistakes", "mixed")
 """What both can grade in their ordinary way: no endless loops, no broken files."""
 
