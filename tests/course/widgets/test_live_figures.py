@@ -2,13 +2,17 @@
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 
 import course.widgets
 from course.widgets._live import LiveFigure
+from course.widgets.style import STYLE
 from live_figures import in_use, positions
 
 FEWER_PICTURES = {  # controls whose ends may look alike, and why
@@ -107,6 +111,25 @@ def test_nothing_is_clipped_at_the_edge(live):
             live.update(**({choice: value} if choice else {}))
             for edge in edges(live):
                 assert (edge == 255).all(), f"something is cut off with {choice} = {value}"
+
+
+def test_a_new_scene_is_what_a_whole_drawing_shows(live):
+    for name in live._scene_needs:
+        for value in positions(live.controls[name]):
+            live.update(**{name: value})
+            shown = live._background
+            with mpl.rc_context(STYLE):
+                live._agg.draw()
+            assert np.array_equal(shown, live._canvas), f"{name} = {value} leaves something old"
+
+
+def test_axes_have_room_for_every_scene(live):
+    for name in live._scene_needs or [None]:
+        for value in positions(live.controls[name]) if name else [None]:
+            live.update(**({name: value} if name else {}))
+            boxes = sorted((axes.get_tightbbox() for axes in live.figure.axes), key=lambda b: b.x0)
+            for one, other in itertools.pairwise(boxes):
+                assert one.x1 <= other.x0, f"axes overlap with {name} = {value}"
 
 
 def test_controls_have_labels_and_live_sliders(live):
