@@ -204,7 +204,6 @@ def run_explorer() -> LiveFigure:
     picture = weight_axes.imshow(
         np.zeros((9 * HIDDEN // ACROSS - 1, 9 * ACROSS - 1)), cmap="PuOr", vmin=-1, vmax=1
     )
-    loss_axes.legend([train_loss, test_loss], ["training", "test"], loc="upper right")
     count_axes.legend([before, counts], ["before", "now"], loc="upper right")
     weight_axes.grid(visible=False)
     weight_axes.set(
@@ -227,6 +226,8 @@ def run_explorer() -> LiveFigure:
             ylabel="loss (log)",
             title="losses",
         )
+        side = "left" if losses[-1] > losses[0] else "right"
+        loss_axes.legend([train_loss, test_loss], ["training", "test"], loc=f"upper {side}")
         low, high = _range(lr, what)
         count_axes.set(
             xlim=(low, high),
