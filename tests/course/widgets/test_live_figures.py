@@ -1,40 +1,19 @@
 """What holds for every live figure of every unit: it draws, reads well, and comes back."""
 
-import importlib
-import inspect
 import itertools
-import pkgutil
 import re
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 
-import course.widgets
 from course.widgets._live import LiveFigure
 from course.widgets.style import STYLE
-from live_figures import in_use, positions
+from live_figures import in_use, makers, positions
 
 FEWER_PICTURES = {  # controls whose ends may look alike, and why
     ("early_stopping_explorer", "min_delta"): "a δ may be too small to change what is kept",
 }
-
-
-def makers():
-    """Find the functions without arguments that make a live figure, in all modules."""
-    found = {}
-    for module in pkgutil.iter_modules(course.widgets.__path__):
-        loaded = importlib.import_module(f"course.widgets.{module.name}")
-        for name in getattr(loaded, "__all__", ()):
-            value = getattr(loaded, name)
-            if inspect.isfunction(value) and returns_a_figure(value):
-                found[f"{module.name}.{name}"] = value
-    return found
-
-
-def returns_a_figure(function):
-    signature = inspect.signature(function)
-    return not signature.parameters and signature.return_annotation == "LiveFigure"
 
 
 MAKERS = makers()
