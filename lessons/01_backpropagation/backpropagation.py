@@ -976,7 +976,7 @@ axes.plot(*np.transpose(built), **line_style(2), label="one hidden layer, built 
 axes.set(
     xscale="log", yscale="log", xlabel="parameters (log)", ylabel="root mean square error (log)"
 )
-axes.legend()
+axes.legend(loc="lower left")
 plt.show()
 print("sin 2πx, mean of 10 seeds ± standard error:")
 print(text_table(["shape", "parameters", "root mean square error"], rows))
