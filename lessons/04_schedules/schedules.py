@@ -38,7 +38,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course import optimizers, schedulers
-from course.data import Split, batches, digits
+from course.data import batches, digits
 from course.layers import Linear, ReLU, Sequential
 from course.losses import cross_entropy, cross_entropy_grad, mse
 from course.optimizers import Optimizer
@@ -581,9 +581,8 @@ assert [row[1] for row in rows] == ["0.1", "0.1", "0.1", "0.05", "0.05", "0.05",
 # %%
 watched, network, data_all = overfitting_run(seed=0, patience=10)
 full, _, _ = overfitting_run(seed=0)
-cut = round(0.75 * len(data_all.x_train))
-validation = data_all.x_train[cut:], data_all.y_train[cut:]
-restored = mse(network.forward(validation[0]), validation[1])
+held = data_all.hold_back(0.25)
+restored = mse(network.forward(held.x_test), held.y_test)
 stopped = len(watched.test_loss) - 1
 figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 axes.plot(full.train_loss, color=COLORS[0], label="training part")
@@ -769,10 +768,9 @@ assert wins["exponential"] == wins["inverse_time"] == 18
 # Seed 0 again, three of the schedules, computed now and compared with the file.
 
 # %%
-whole, SEED, EPOCHS, BATCH = digits(0), 0, 15, 32
-kept = round(0.8 * len(whole.x_train))
-held = Split(whole.x_train[:kept], whole.y_train[:kept], whole.x_train[kept:], whole.y_train[kept:])
-steps = EPOCHS * -(-kept // BATCH)
+SEED, EPOCHS, BATCH = 0, 15, 32
+held = digits(SEED).hold_back()
+steps = EPOCHS * -(-len(held.x_train) // BATCH)
 LIVE = {
     "constant": lambda lr: lambda t: lr,
     "cosine": lambda lr: lambda t: schedulers.cosine(t, lr=lr, steps=steps),
