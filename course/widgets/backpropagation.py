@@ -424,14 +424,13 @@ def hat_network() -> LiveFigure:
         ylabel="largest error on [−1, 1] (log)",
     )
 
-    def scene(name: str, reach: float) -> None:
-        x = np.linspace(-reach, reach, 1201)
-        target.set_data(x, _target(name, x))
+    def scene(reach: float) -> None:
         curve_axes.set(xlim=(-reach, reach), ylim=(-2.6, 2.2), xlabel="x", ylabel="f(x)")
-        errors.set_data(np.arange(1, UNITS + 1), np.maximum(_largest_errors(name), 3e-4))
 
     def draw(name: str, units: int, reach: float) -> str:
         x = np.linspace(-reach, reach, 1201)
+        target.set_data(x, _target(name, x))
+        errors.set_data(np.arange(1, UNITS + 1), np.maximum(_largest_errors(name), 3e-4))
         network.set_data(x, _network(name, units, x))
         at = np.linspace(-1.0, 1.0, units + 1)
         knots.set_data(at[:-1], _target(name, at[:-1]))
@@ -444,7 +443,7 @@ def hat_network() -> LiveFigure:
     return LiveFigure(
         "a network built by hand",
         figure=figure,
-        moving=(network, knots, now),
+        moving=(target, network, knots, errors, now),
         controls={
             "units": slider("hidden units", 6, 1, UNITS, 1),
             "name": choice("target", "sine", TARGETS),

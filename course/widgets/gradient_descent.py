@@ -83,7 +83,7 @@ def rate_and_curvature() -> LiveFigure:
     factor_axes.legend(loc="center left")
 
     def scene(condition: int, turned: int) -> None:
-        draw_surface(map_axes, quadratic(condition, turned))
+        draw_surface(map_axes, quadratic(condition, turned), points_a_side=80)
 
     def draw(condition: int, turned: int, lr: float, step: int) -> str:
         walk = _walk(condition, turned, lr)

@@ -124,6 +124,9 @@ def path_explorer() -> LiveFigure:
 @mpl.rc_context(STYLE)
 def race() -> LiveFigure:
     """All rules on one surface, each at the best rate of a grid."""
+    best = {  # of all surfaces at once: a menu shall not wait for it
+        surface: {name: best_rate(name, surface) for name in RACERS} for surface in SURFACES
+    }
     figure, (map_axes, loss_axes) = canvas(9.4, 4.5, (1.15, 1.0))
     paths, losses = [], []
     for index, name in enumerate(RACERS):
@@ -139,14 +142,13 @@ def race() -> LiveFigure:
     def scene(surface: str) -> None:
         draw_surface(map_axes, SURFACES[surface])
         _loss_axes(loss_axes, SURFACES[surface])
-
         for name, text in zip(RACERS, legend.get_texts(), strict=True):
-            text.set_text(f"{RULES[name]}, γ = {best_rate(name, surface):g}")
+            text.set_text(f"{RULES[name]}, γ = {best[surface][name]:g}")
 
     def draw(surface: str, step: int) -> str:
         hill, reached = SURFACES[surface], {}
         for name, path, loss in zip(RACERS, paths, losses, strict=True):
-            rate = best_rate(name, surface)
+            rate = best[surface][name]
             points = _walk(name, surface, hill.start, (("lr", rate),)).points[: step + 1]
             heights = _above_lowest(hill, points)
             path.set_data(*points.T)

@@ -282,15 +282,13 @@ def overfitting_run(
     part. The split that comes back has the true test part.
     """
     data = diabetes(seed)
-    cut = round(0.75 * len(data.x_train))
-    kept = Split(data.x_train[:cut], data.y_train[:cut], data.x_train[cut:], data.y_train[cut:])
     rng = np.random.default_rng(seed)
     network = Sequential(Linear(10, 64, rng), ReLU(), Linear(64, 1, rng))
     optimizer = Optimizer(optimizers.momentum, network.params, lr=0.01)
     seen = train(
         network,
         optimizer,
-        kept,
+        data.hold_back(0.25),
         epochs=epochs,
         batch_size=32,
         rng=rng,

@@ -194,6 +194,8 @@ def _run(lr: str) -> tuple[Snapshot, ...]:
 @mpl.rc_context(STYLE)
 def run_explorer() -> LiveFigure:
     """A training run by epochs: losses, a histogram, and what has changed in the weights."""
+    for rate in RATES:
+        _run(rate)  # a menu shall not wait for it
     figure, (loss_axes, count_axes, weight_axes) = canvas(9.8, 3.9, (1.0, 1.0, 0.55))
     (train_loss,) = loss_axes.plot([], [], color=COLORS[0], marker="o")
     (test_loss,) = loss_axes.plot([], [], color=COLORS[1], linestyle="--", marker="s")
@@ -202,7 +204,6 @@ def run_explorer() -> LiveFigure:
     picture = weight_axes.imshow(
         np.zeros((9 * HIDDEN // ACROSS - 1, 9 * ACROSS - 1)), cmap="PuOr", vmin=-1, vmax=1
     )
-    loss_axes.legend([train_loss, test_loss], ["training", "test"], loc="upper right")
     count_axes.legend([before, counts], ["before", "now"], loc="upper right")
     weight_axes.grid(visible=False)
     weight_axes.set(
@@ -225,6 +226,8 @@ def run_explorer() -> LiveFigure:
             ylabel="loss (log)",
             title="losses",
         )
+        side = "left" if losses[-1] > losses[0] else "right"
+        loss_axes.legend([train_loss, test_loss], ["training", "test"], loc=f"upper {side}")
         low, high = _range(lr, what)
         count_axes.set(
             xlim=(low, high),
@@ -256,7 +259,7 @@ def run_explorer() -> LiveFigure:
             f"{np.abs(weights).max():.2g}."
         )
 
-    live = LiveFigure(
+    return LiveFigure(
         "a training run",
         figure=figure,
         moving=(train_loss, test_loss, before, counts, picture),
@@ -269,8 +272,6 @@ def run_explorer() -> LiveFigure:
         scene=scene,
         play="epoch",
     )
-    figure.set_layout_engine("none")  # half of what another run or histogram costs
-    return live
 
 
 @lru_cache(maxsize=len(RATES) * len(HISTOGRAMS))

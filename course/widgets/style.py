@@ -30,6 +30,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 12,
+    "axes.titley": 1.0,  # where it stands anyway; to find that out takes a tenth of a drawing
     "figure.dpi": 96,
     "font.family": "DejaVu Sans",
     "font.size": 11,

@@ -39,7 +39,6 @@
 
 # %%
 import itertools
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,6 +56,7 @@ from course.losses import (
     mse_grad,
 )
 from course.optimizers import Optimizer
+from course.studies import mean_and_error, read_study, where
 from course.tables import text_table
 from course.training import train
 from course.widgets.backpropagation import (
@@ -772,33 +772,22 @@ plt.show()
 
 
 # %%
-def read(name):
-    lines = Path("data", f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    table = [line for line in lines if not line.startswith("#")]
-    return np.genfromtxt(table, delimiter=",", names=True, dtype=None, encoding="utf-8")
-
-
-def mean_and_error(values):
-    """Return the mean over the seeds and its standard error."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
-
-
 def count(shape):
     sizes = [int(size) for size in shape.split("-")]
     return sum(a * b + b for a, b in itertools.pairwise(sizes))
 
 
-runs = read("shapes")
+runs = read_study("data/shapes.csv")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.8), layout="constrained")
 rows, final = [], {}
 for index, name in enumerate(dict.fromkeys(runs["name"])):
-    mine = runs[runs["name"] == name]
+    mine = where(runs, name=name)
     epochs = np.unique(mine["epoch"])
     means, errors = np.transpose(
-        [mean_and_error(mine["train_loss"][mine["epoch"] == epoch]) for epoch in epochs]
+        [mean_and_error(where(mine, epoch=epoch)["train_loss"]) for epoch in epochs]
     )
     left.errorbar(epochs, means, errors, **line_style(index) | {"markersize": 4}, label=name)
-    final[name] = 100 * mine["test_accuracy"][mine["epoch"] == epochs[-1]]
+    final[name] = 100 * where(mine, epoch=epochs[-1])["test_accuracy"]
     mean, error = mean_and_error(final[name])
     style = {"color": COLORS[index], "marker": line_style(index)["marker"], "capsize": 4}
     right.errorbar(mean, name, xerr=error, markersize=8, **style)
@@ -830,7 +819,7 @@ assert max(count(str(shape)) for shape in runs["shape"]) < 2800
 # %%
 rng, data = np.random.default_rng(0), digits(0)
 network = Sequential(Linear(64, 32, rng), ReLU(), Linear(32, 16, rng), ReLU(), Linear(16, 10, rng))
-stored = runs[(runs["name"] == "funnel") & (runs["seed"] == 0)]
+stored = where(runs, name="funnel", seed=0)
 optimizer = Optimizer(optimizers.sgd, network.params, lr=float(stored["lr"][0]))
 seen = train(network, optimizer, data, epochs=20, batch_size=32, rng=rng)
 np.testing.assert_allclose(seen.train_loss[:2], stored["train_loss"][:2], rtol=0.01)
@@ -961,13 +950,13 @@ print(text_table(["folds", "folding units, deep", "units, one layer", "largest e
 # steps, ten seeds each (from `experiments.py`). The line is the network that we built by hand.
 
 # %%
-sines = read("sines")
+sines = read_study("data/sines.csv")
 figure, axes = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
 rows, learnt = [], {}
 for index, kind in enumerate(("wide", "narrow")):
-    mine = sines[sines["kind"] == kind]
+    mine = where(sines, kind=kind)
     shapes = list(dict.fromkeys(str(shape) for shape in mine["shape"]))
-    scores = [mean_and_error(mine["rms_error"][mine["shape"] == shape]) for shape in shapes]
+    scores = [mean_and_error(where(mine, shape=shape)["rms_error"]) for shape in shapes]
     means, errors = np.transpose(scores)
     label = {"wide": "one hidden layer, trained", "narrow": "layers of 6 units, trained"}[kind]
     axes.errorbar(
@@ -987,7 +976,7 @@ axes.plot(*np.transpose(built), **line_style(2), label="one hidden layer, built 
 axes.set(
     xscale="log", yscale="log", xlabel="parameters (log)", ylabel="root mean square error (log)"
 )
-axes.legend()
+axes.legend(loc="lower left")
 plt.show()
 print("sin 2πx, mean of 10 seeds ± standard error:")
 print(text_table(["shape", "parameters", "root mean square error"], rows))
@@ -1000,9 +989,9 @@ np.testing.assert_allclose(
 deep = {depth: learnt["-".join(["1", *["6"] * depth, "1"])] for depth in (1, 2, 4, 8)}
 assert deep[1] > 2 * deep[2]
 assert deep[4] > 0.1
-deepest = sines["rms_error"][sines["shape"] == "1-6-6-6-6-6-6-6-6-1"]
+deepest = where(sines, shape="1-6-6-6-6-6-6-6-6-1")["rms_error"]
 np.testing.assert_allclose([deepest.min(), deepest.max()], [0.011, 0.62], rtol=0.02)
-assert deepest.min() == sines["rms_error"][sines["kind"] == "narrow"].min()
+assert deepest.min() == where(sines, kind="narrow")["rms_error"].min()
 
 # %% [markdown]
 # What came out:
@@ -1027,7 +1016,7 @@ for _ in range(2000):
     optimizer.step(network.grads)
 error = network.forward(np.linspace(-1, 1, 2001)[:, None])[:, 0]
 error = error - np.sin(2 * np.pi * np.linspace(-1, 1, 2001))
-stored = sines[(sines["shape"] == "1-16-1") & (sines["seed"] == 0)]
+stored = where(sines, shape="1-16-1", seed=0)
 np.testing.assert_allclose(np.sqrt(np.mean(error**2)), stored["rms_error"][0], rtol=0.2)
 print("1-16-1, seed 0: agrees with the file")
 

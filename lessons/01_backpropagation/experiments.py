@@ -7,21 +7,18 @@ that is held back. Then: networks of several widths and depths learn a sine.
 
 from __future__ import annotations
 
-import csv
-import datetime
 import itertools
-import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import sklearn
 
 from course import optimizers
 from course.data import Split, digits
 from course.layers import Linear, ReLU, Sequential
 from course.losses import mse_grad
 from course.optimizers import Optimizer
+from course.studies import write_study
 from course.training import History, train
 
 SHAPES = {
@@ -32,7 +29,7 @@ SHAPES = {
 }
 RATES = (0.03, 0.1, 0.3, 1.0)
 CHOICE_SEEDS, SEEDS = range(100, 105), range(20)
-EPOCHS, BATCH_SIZE, VALIDATION_SHARE = 20, 32, 0.2
+EPOCHS, BATCH_SIZE = 20, 32
 
 SINES = {
     "wide": [(1, width, 1) for width in (2, 4, 8, 16, 32, 64)],
@@ -60,17 +57,11 @@ def run(shape: Sequence[int], lr: float, data: Split, seed: int) -> History:
     return train(network, optimizer, data, epochs=EPOCHS, batch_size=BATCH_SIZE, rng=rng)
 
 
-def hold_back(data: Split, share: float) -> Split:
-    """Return the training part alone, its last samples in the place of the test part."""
-    cut = round((1 - share) * len(data.x_train))
-    return Split(data.x_train[:cut], data.y_train[:cut], data.x_train[cut:], data.y_train[cut:])
-
-
 def choose_rate(shape: Sequence[int]) -> float:
     """Return the rate of lowest mean validation loss."""
 
     def score(lr: float) -> float:
-        parts = [(hold_back(digits(seed), VALIDATION_SHARE), seed) for seed in CHOICE_SEEDS]
+        parts = [(digits(seed).hold_back(), seed) for seed in CHOICE_SEEDS]
         return float(np.mean([run(shape, lr, part, seed).test_loss[-1] for part, seed in parts]))
 
     return min(RATES, key=score)
@@ -115,36 +106,14 @@ def learn_sines() -> list[tuple[object, ...]]:
     ]
 
 
-def write(
-    name: str, about: Sequence[str], header: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Write a CSV file whose first lines say what it holds and how it came about."""
-    DATA.mkdir(exist_ok=True)
-    with (DATA / name).open("w", newline="", encoding="utf-8") as file:
-        for line in about:
-            file.write(f"# {line}\n")
-        file.write(
-            f"# made on {datetime.date.today()} by experiments.py with Python "
-            f"{platform.python_version()}, numpy {np.__version__}, scikit-learn "
-            f"{sklearn.__version__}\n"
-        )
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_short(value) for value in row] for row in rows)
-
-
 def _written(shape: Sequence[int]) -> str:
     return "-".join(map(str, shape))
 
 
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
 def write_shapes() -> None:
     """Compare the shapes and write their table."""
-    write(
-        "shapes.csv",
+    write_study(
+        DATA / "shapes.csv",
         (
             f"Digits: scores by epoch, seeds {SEEDS[0]} to {SEEDS[-1]}.",
             f"gradient descent, batches of {BATCH_SIZE}, ReLU, He normal; the rate chosen from "
@@ -157,8 +126,8 @@ def write_shapes() -> None:
 
 def write_sines() -> None:
     """Learn the sines and write their table."""
-    write(
-        "sines.csv",
+    write_study(
+        DATA / "sines.csv",
         (
             f"sin(2 pi x) on [-1, 1]: errors on 2001 points, seeds {SINE_SEEDS[0]} to "
             f"{SINE_SEEDS[-1]}.",

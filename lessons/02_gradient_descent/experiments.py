@@ -7,26 +7,21 @@ forward and back, and gives its loss and its gradient. A line search pays for ev
 
 from __future__ import annotations
 
-import csv
-import datetime
-import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
-import sklearn
 from scipy.optimize import minimize
 
 from course.data import Split, batches, digits
 from course.line_search import strong_wolfe
+from course.studies import write_study
 
 INPUTS, HIDDEN, CLASSES = 64, 32, 10
 PASSES = (1, 2, 5, 10, 20, 50)
 CHOICE_PASSES, CHOICE_SEEDS, SEEDS = 20, range(100, 103), range(10)
-VALIDATION_SHARE = 0.2
 RATES = {
     "sgd": (0.003, 0.01, 0.03, 0.1),
     "mini-batch": (0.03, 0.1, 0.3, 1.0),
@@ -34,6 +29,7 @@ RATES = {
 }
 BATCH_SIZES = tuple(2**k for k in range(11))
 DATA = Path(__file__).parent / "data"
+NETWORK = f"digits; network {INPUTS}-{HIDDEN}-{CLASSES}, ReLU, He normal, float64"
 
 Visited = Iterator[tuple[int, Any]]
 """Pairs of the samples processed so far and the parameters they led to."""
@@ -191,12 +187,6 @@ def run(method: str, lr: float, data: Split, seed: int, passes: Sequence[int]) -
         return [scores(theta, data) for theta in at_budgets(visited, start, budgets)]
 
 
-def hold_back(data: Split, share: float) -> Split:
-    """Return the training part alone, its last samples in the place of the test part."""
-    cut = round((1 - share) * len(data.x_train))
-    return Split(data.x_train[:cut], data.y_train[:cut], data.x_train[cut:], data.y_train[cut:])
-
-
 def choose_rates() -> tuple[dict[str, float], list[tuple[object, ...]]]:
     """Return each method's rate of lowest mean validation loss, and all the losses."""
     rows: list[tuple[object, ...]] = []
@@ -206,7 +196,7 @@ def choose_rates() -> tuple[dict[str, float], list[tuple[object, ...]]]:
         for lr in rates:
             losses = []
             for seed in CHOICE_SEEDS:
-                held = hold_back(digits(seed), VALIDATION_SHARE)
+                held = digits(seed).hold_back()
                 loss = run(method, lr, held, seed, (CHOICE_PASSES,))[0][1]
                 losses.append(loss if np.isfinite(loss) else np.inf)
                 rows.append((method, lr, seed, losses[-1]))
@@ -246,46 +236,32 @@ def _seconds(call: Callable[[], object], times: int) -> float:
     return time.perf_counter() - start
 
 
-def write(name: str, about: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whose first lines say what it holds and how it came about."""
-    DATA.mkdir(exist_ok=True)
-    with (DATA / name).open("w", newline="", encoding="utf-8") as file:
-        file.write(
-            f"# {about}\n"
-            f"# digits; network {INPUTS}-{HIDDEN}-{CLASSES}, ReLU, He normal, float64\n"
-            f"# made on {datetime.date.today()} by experiments.py with Python "
-            f"{platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}, "
-            f"scikit-learn {sklearn.__version__}\n"
-        )
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_short(value) for value in row] for row in rows)
-
-
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
 def main() -> None:
     """Measure the throughput, choose the rates, compare the methods, write the tables."""
-    write(
-        "throughput.csv",
-        "Time a sample, loss and gradient, by batch size; one core, best of 300.",
+    write_study(
+        DATA / "throughput.csv",
+        ("Time a sample, loss and gradient, by batch size; one core, best of 300.", NETWORK),
         ("batch_size", "microseconds"),
         throughput(),
     )
     rates, choice_rows = choose_rates()
-    write(
-        "rates.csv",
-        f"Validation loss after {CHOICE_PASSES} passes by rate, seeds {CHOICE_SEEDS[0]} to "
-        f"{CHOICE_SEEDS[-1]}.",
+    write_study(
+        DATA / "rates.csv",
+        (
+            f"Validation loss after {CHOICE_PASSES} passes by rate, seeds {CHOICE_SEEDS[0]} to "
+            f"{CHOICE_SEEDS[-1]}.",
+            NETWORK,
+        ),
         ("method", "lr", "seed", "validation_loss"),
         choice_rows,
     )
-    write(
-        "budget.csv",
-        f"Scores within a budget of so many passes over the training data, seeds {SEEDS[0]} to "
-        f"{SEEDS[-1]}.",
+    write_study(
+        DATA / "budget.csv",
+        (
+            f"Scores within a budget of so many passes over the training data, seeds {SEEDS[0]} to "
+            f"{SEEDS[-1]}.",
+            NETWORK,
+        ),
         ("method", "lr", "seed", "passes", "train_loss", "test_loss", "test_accuracy"),
         compare(rates),
     )

@@ -7,19 +7,16 @@ for all rules, so that differences between rules can be taken seed by seed.
 
 from __future__ import annotations
 
-import csv
-import datetime
-import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import sklearn
 
 from course import optimizers
 from course.data import Split, digits
 from course.layers import Linear, ReLU, Sequential
 from course.optimizers import Optimizer
+from course.studies import write_study
 from course.training import History, train
 
 RULES = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "nadam", "adamw")
@@ -27,8 +24,11 @@ RATES = tuple(float(f"{rate:.0e}") for rate in np.logspace(-4, 0.5, 10))
 CHOICE_SEEDS = range(100, 105)
 SEEDS = range(20)
 HIDDEN, EPOCHS, BATCH_SIZE = 32, 15, 32
-VALIDATION_SHARE = 0.2
 DATA = Path(__file__).parent / "data"
+NETWORK = (
+    f"network 64-{HIDDEN}-10, ReLU, He normal; {EPOCHS} epochs, batches of {BATCH_SIZE}; every "
+    "rule's other hyper-parameters at their defaults"
+)
 
 
 def run(rule: str, lr: float, data: Split, seed: int) -> History:
@@ -39,12 +39,6 @@ def run(rule: str, lr: float, data: Split, seed: int) -> History:
     return train(network, optimizer, data, epochs=EPOCHS, batch_size=BATCH_SIZE, rng=rng)
 
 
-def hold_back(data: Split, share: float) -> Split:
-    """Return the training part alone, its last samples in the place of the test part."""
-    cut = round((1 - share) * len(data.x_train))
-    return Split(data.x_train[:cut], data.y_train[:cut], data.x_train[cut:], data.y_train[cut:])
-
-
 def choose_rates() -> tuple[dict[str, float], list[tuple[object, ...]]]:
     """Return each rule's rate of lowest mean validation loss, and all the losses."""
     rows: list[tuple[object, ...]] = []
@@ -53,8 +47,7 @@ def choose_rates() -> tuple[dict[str, float], list[tuple[object, ...]]]:
         means = {}
         for lr in RATES:
             losses = [
-                run(rule, lr, hold_back(digits(seed), VALIDATION_SHARE), seed).test_loss
-                for seed in CHOICE_SEEDS
+                run(rule, lr, digits(seed).hold_back(), seed).test_loss for seed in CHOICE_SEEDS
             ]
             means[lr] = np.mean([loss[-1] for loss in losses])
             rows += [
@@ -79,39 +72,18 @@ def _by_epoch(seen: History) -> Iterable[tuple[float, ...]]:
     return zip(seen.train_loss, seen.test_loss, seen.test_accuracy, strict=True)
 
 
-def write(name: str, about: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whose first lines say what it holds and how it came about."""
-    DATA.mkdir(exist_ok=True)
-    with (DATA / name).open("w", newline="", encoding="utf-8") as file:
-        file.write(
-            f"# {about}\n"
-            f"# network 64-{HIDDEN}-10, ReLU, He normal; {EPOCHS} epochs, batches of {BATCH_SIZE}; "
-            "every rule's other hyper-parameters at their defaults\n"
-            f"# made on {datetime.date.today()} by experiments.py with Python "
-            f"{platform.python_version()}, numpy {np.__version__}, scikit-learn "
-            f"{sklearn.__version__}\n"
-        )
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_short(value) for value in row] for row in rows)
-
-
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
 def main() -> None:
     """Choose the rates, compare the rules, write both tables."""
     rates, choice_rows = choose_rates()
-    write(
-        "rates.csv",
-        f"Validation loss by rate, seeds {CHOICE_SEEDS[0]} to {CHOICE_SEEDS[-1]}.",
+    write_study(
+        DATA / "rates.csv",
+        (f"Validation loss by rate, seeds {CHOICE_SEEDS[0]} to {CHOICE_SEEDS[-1]}.", NETWORK),
         ("rule", "lr", "seed", "after_1_epoch", "validation_loss"),
         choice_rows,
     )
-    write(
-        "digits.csv",
-        f"Scores by epoch at each rule's chosen rate, seeds {SEEDS[0]} to {SEEDS[-1]}.",
+    write_study(
+        DATA / "digits.csv",
+        (f"Scores by epoch at each rule's chosen rate, seeds {SEEDS[0]} to {SEEDS[-1]}.", NETWORK),
         ("rule", "lr", "seed", "epoch", "train_loss", "test_loss", "test_accuracy"),
         compare(rates),
     )

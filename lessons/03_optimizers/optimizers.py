@@ -42,8 +42,6 @@
 # *Training Deep Neural Networks*.
 
 # %%
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -52,6 +50,7 @@ from course.data import batches, digits
 from course.layers import Linear, ReLU, Sequential
 from course.losses import cross_entropy, cross_entropy_grad
 from course.optimizers import Optimizer
+from course.studies import mean_and_error, read_study, where
 from course.surfaces import BARRIER, BEALE, BOWL, SADDLE, SURFACES, VALLEY, descend
 from course.tables import text_table
 from course.training import train
@@ -944,33 +943,14 @@ assert after < before
 
 
 # %%
-def read(name):
-    lines = Path("data", f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    table = [line for line in lines if not line.startswith("#")]
-    return np.genfromtxt(table, delimiter=",", names=True, dtype=None, encoding="utf-8")
-
-
-def mean_and_error(values):
-    """Return the mean over the seeds and its standard error."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
-
-
-def of(table, **wanted):
-    """Keep the rows in which these columns have these values."""
-    keep = np.ones(len(table), dtype=bool)
-    for column, value in wanted.items():
-        keep &= table[column] == value
-    return table[keep]
-
-
-tried, runs = read("rates"), read("digits")
-chosen = {rule: float(of(runs, rule=rule)["lr"][0]) for rule in RULES}
+tried, runs = read_study("data/rates.csv"), read_study("data/digits.csv")
+chosen = {rule: float(where(runs, rule=rule)["lr"][0]) for rule in RULES}
 
 figure, axes = plt.subplots(figsize=(9, 4), layout="constrained")
 for index, (rule, title) in enumerate(RULES.items()):
-    rates = np.unique(of(tried, rule=rule)["lr"])
+    rates = np.unique(where(tried, rule=rule)["lr"])
     scores = [
-        mean_and_error(np.minimum(of(tried, rule=rule, lr=lr)["validation_loss"], 1e3))
+        mean_and_error(np.minimum(where(tried, rule=rule, lr=lr)["validation_loss"], 1e3))
         for lr in rates
     ]
     means, errors = np.transpose(scores)
@@ -988,9 +968,9 @@ plt.show()
 
 rows, lowest, too_large, after_one = [], {}, {}, {}
 for rule, lr in chosen.items():
-    early = [of(tried, rule=rule, lr=rate)["after_1_epoch"].mean() for rate in rates]
+    early = [where(tried, rule=rule, lr=rate)["after_1_epoch"].mean() for rate in rates]
     after_one[rule] = rates[np.argmin(early)], min(early)
-    by_rate = [of(tried, rule=rule, lr=rate)["validation_loss"].mean() for rate in rates]
+    by_rate = [where(tried, rule=rule, lr=rate)["validation_loss"].mean() for rate in rates]
     best = int(np.argmin(by_rate))
     lowest[rule], too_large[rule] = by_rate[best], by_rate[best + 1] / by_rate[best]
     near = sum(loss < 1.5 * lowest[rule] for loss in by_rate)
@@ -1034,8 +1014,8 @@ epochs = np.unique(runs["epoch"])
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 4.2), layout="constrained")
 rows, results = [], {}
 for index, (rule, title) in enumerate(RULES.items()):
-    curve = [mean_and_error(of(runs, rule=rule, epoch=epoch)["train_loss"]) for epoch in epochs]
-    accuracy = mean_and_error(of(runs, rule=rule, epoch=epochs[-1])["test_accuracy"])
+    curve = [mean_and_error(where(runs, rule=rule, epoch=epoch)["train_loss"]) for epoch in epochs]
+    accuracy = mean_and_error(where(runs, rule=rule, epoch=epochs[-1])["test_accuracy"])
     means, errors = np.transpose(curve)
     results[rule] = {"loss": means, "accuracy": accuracy}
     left.errorbar(epochs, means, errors, **line_style(index) | {"markersize": 4}, label=title)
@@ -1101,7 +1081,7 @@ assert max(accuracies) - min(accuracies) < 0.005
 # %%
 rows, wins = [], {}
 for epoch in (1, 3, 5, 15):
-    pair = [of(runs, rule=rule, epoch=epoch) for rule in ("momentum", "nesterov")]
+    pair = [where(runs, rule=rule, epoch=epoch) for rule in ("momentum", "nesterov")]
     assert np.array_equal(pair[0]["seed"], pair[1]["seed"])
     assert chosen["momentum"] == chosen["nesterov"]
     change = (pair[1]["train_loss"] - pair[0]["train_loss"]) / pair[0]["train_loss"].mean()
@@ -1112,7 +1092,7 @@ print("Training loss of Nesterov against momentum, same seeds:")
 print(text_table(["epoch", "change, %", "Nesterov lower"], rows))
 
 momentum_test, nesterov_test = (
-    of(runs, rule=rule, epoch=15)["test_accuracy"] for rule in ("momentum", "nesterov")
+    where(runs, rule=rule, epoch=15)["test_accuracy"] for rule in ("momentum", "nesterov")
 )
 mean, error = mean_and_error(100 * (nesterov_test - momentum_test))
 print(f"\nTest accuracy after 15 epochs: {mean:+.2f} ± {error:.2f} percentage points")
@@ -1139,7 +1119,7 @@ for rule in RULES:
     network = Sequential(Linear(64, 32, rng), ReLU(), Linear(32, 10, rng))
     optimizer = Optimizer(getattr(optimizers, rule), network.params, lr=chosen[rule])
     seen = train(network, optimizer, data, epochs=EPOCHS, batch_size=BATCH_SIZE, rng=rng)
-    stored = of(runs, rule=rule, seed=SEED)
+    stored = where(runs, rule=rule, seed=SEED)
     np.testing.assert_allclose(seen.train_loss[:2], stored["train_loss"][:2], rtol=0.01)
     np.testing.assert_allclose(seen.train_loss, stored["train_loss"], rtol=0.2)
     np.testing.assert_allclose(seen.test_accuracy[-1], stored["test_accuracy"][-1], atol=0.012)

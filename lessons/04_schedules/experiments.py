@@ -1,19 +1,15 @@
 """The studies of unit 04 over many seeds, written to `data/` for the lesson.
 
-`make experiments` runs them (a few minutes on one core): schedules compared at their own best rates,
-a large batch with and without warm-up, three ways to read a range test, and early stopping.
+`make experiments` runs them (a few minutes on one core): schedules compared at their own best
+rates, a large batch with and without warm-up, three ways to read a range test, and early stopping.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime
-import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import sklearn
 
 from course import optimizers, schedulers
 from course.data import Split, batches, digits
@@ -21,6 +17,7 @@ from course.layers import Linear, ReLU, Sequential
 from course.losses import cross_entropy, cross_entropy_grad, mse
 from course.optimizers import Optimizer
 from course.schedulers import Plateau, range_test
+from course.studies import write_study
 from course.training import History, train
 from course.widgets.schedules import overfitting_run
 
@@ -50,12 +47,6 @@ def small_network(rng: np.random.Generator) -> Sequential:
     return Sequential(Linear(64, 32, rng), ReLU(), Linear(32, 10, rng))
 
 
-def hold_back(data: Split, share: float = 0.2) -> Split:
-    """Return the training part alone, its last samples in the place of the test part."""
-    cut = round((1 - share) * len(data.x_train))
-    return Split(data.x_train[:cut], data.y_train[:cut], data.x_train[cut:], data.y_train[cut:])
-
-
 # --- schedules compared ----------------------------------------------------------------------
 
 
@@ -83,7 +74,7 @@ def choose_rates() -> tuple[dict[str, float], list[tuple[object, ...]]]:
         means = {}
         for lr in RATES:
             losses = [
-                run_schedule(name, lr, hold_back(digits(seed)), seed).test_loss[-1]
+                run_schedule(name, lr, digits(seed).hold_back(), seed).test_loss[-1]
                 for seed in CHOICE_SEEDS
             ]
             means[lr] = np.mean(losses)
@@ -103,7 +94,7 @@ def compare(rates: dict[str, float]) -> list[tuple[object, ...]]:
     rows = []
     for name, lr in rates.items():
         for seed in SEEDS:
-            seen = run_schedule(name, lr, hold_back(digits(seed)), seed)
+            seen = run_schedule(name, lr, digits(seed).hold_back(), seed)
             scores = zip(seen.train_loss, seen.test_loss, seen.test_accuracy, strict=True)
             rows += [(name, lr, seed, epoch, *values) for epoch, values in enumerate(scores)]
     return rows
@@ -207,53 +198,39 @@ def early_stops() -> list[tuple[object, ...]]:
 # --- writing ---------------------------------------------------------------------------------
 
 
-def write(
-    name: str, about: str, how: str, header: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Write a CSV file whose first lines say what it holds and how it came about."""
-    DATA.mkdir(exist_ok=True)
-    with (DATA / name).open("w", newline="", encoding="utf-8") as file:
-        file.write(
-            f"# {about}\n# {how}\n"
-            f"# made on {datetime.date.today()} by experiments.py with Python "
-            f"{platform.python_version()}, numpy {np.__version__}, scikit-learn "
-            f"{sklearn.__version__}\n"
-        )
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([_short(value) for value in row] for row in rows)
-
-
-def _short(value: object) -> object:
-    return f"{value:.5g}" if isinstance(value, float) else value
-
-
 def _from_to(seeds: range) -> str:
     return f"seeds {seeds[0]} to {seeds[-1]}"
 
 
 def main() -> None:
     """Run all four studies and write their tables."""
-    write(
-        "early_stopping.csv",
-        f"Test loss with and without early stopping on the diabetes data, {_from_to(STOP_SEEDS)}.",
-        f"network 10-64-1, ReLU; momentum 0.9, rate 0.01, batches of 32, {STOP_EPOCHS} epochs; a "
-        "quarter of the training part held back; patience 0: trained to the end",
+    write_study(
+        DATA / "early_stopping.csv",
+        (
+            "Test loss with and without early stopping on the diabetes data, "
+            f"{_from_to(STOP_SEEDS)}.",
+            f"network 10-64-1, ReLU; momentum 0.9, rate 0.01, batches of 32, {STOP_EPOCHS} epochs; "
+            "a quarter of the training part held back; patience 0: trained to the end",
+        ),
         ("seed", "patience", "epochs", "best_epoch", "test_loss"),
         early_stops(),
     )
-    write(
-        "range_test.csv",
-        f"Three readings of a range test, and training with them, {_from_to(RANGE_SEEDS)}.",
-        f"network 64-32-10, ReLU, digits; batches of 64, {RANGE_EPOCHS} epochs at constant rate",
+    write_study(
+        DATA / "range_test.csv",
+        (
+            f"Three readings of a range test, and training with them, {_from_to(RANGE_SEEDS)}.",
+            f"network 64-32-10, ReLU, digits; batches of 64, {RANGE_EPOCHS} epochs at constant rate",
+        ),
         ("rule", "seed", "way", "lr", "train_loss"),
         range_tests(),
     )
-    write(
-        "warmup.csv",
-        f"A large batch with and without warm-up on the digits, {_from_to(WARMUP_SEEDS)}.",
-        f"network 64-{WIDTH}-{WIDTH}-{WIDTH}-10, ReLU; momentum 0.9, batches of {LARGE_BATCH}, "
-        f"{LARGE_EPOCHS} epochs; warm: steps of linear warm-up",
+    write_study(
+        DATA / "warmup.csv",
+        (
+            f"A large batch with and without warm-up on the digits, {_from_to(WARMUP_SEEDS)}.",
+            f"network 64-{WIDTH}-{WIDTH}-{WIDTH}-10, ReLU; momentum 0.9, batches of {LARGE_BATCH}, "
+            f"{LARGE_EPOCHS} epochs; warm: steps of linear warm-up",
+        ),
         ("warm", "lr", "seed", "train_loss", "test_accuracy"),
         large_batches(),
     )
@@ -262,17 +239,15 @@ def main() -> None:
         f"network 64-32-10, ReLU, digits; momentum 0.9, batches of {BATCH_SIZE}, {EPOCHS} epochs; "
         "a fifth of the training part held back to score"
     )
-    write(
-        "rates.csv",
-        f"Validation loss by schedule and rate, {_from_to(CHOICE_SEEDS)}.",
-        how,
+    write_study(
+        DATA / "rates.csv",
+        (f"Validation loss by schedule and rate, {_from_to(CHOICE_SEEDS)}.", how),
         ("schedule", "lr", "seed", "validation_loss"),
         choice_rows,
     )
-    write(
-        "schedules.csv",
-        f"Scores by epoch at each schedule's chosen rate, {_from_to(SEEDS)}.",
-        how,
+    write_study(
+        DATA / "schedules.csv",
+        (f"Scores by epoch at each schedule's chosen rate, {_from_to(SEEDS)}.", how),
         ("schedule", "lr", "seed", "epoch", "train_loss", "test_loss", "test_accuracy"),
         compare(rates),
     )

@@ -34,17 +34,16 @@
 # second slides**, on training in practice.
 
 # %%
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 from course import optimizers, schedulers
-from course.data import Split, batches, digits
+from course.data import batches, digits
 from course.layers import Linear, ReLU, Sequential
 from course.losses import cross_entropy, cross_entropy_grad, mse
 from course.optimizers import Optimizer
 from course.schedulers import EarlyStopping, Plateau, range_test
+from course.studies import mean_and_error, read_study, where
 from course.tables import text_table
 from course.training import train
 from course.widgets.schedules import (
@@ -318,32 +317,13 @@ print(text_table(header, rows))
 
 
 # %%
-def read(name):
-    lines = Path("data", f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    table = [line for line in lines if not line.startswith("#")]
-    return np.genfromtxt(table, delimiter=",", names=True, dtype=None, encoding="utf-8")
-
-
-def mean_and_error(values):
-    """Return the mean over the seeds and its standard error."""
-    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
-
-
-def of(table, **wanted):
-    """Keep the rows in which these columns have these values."""
-    keep = np.ones(len(table), dtype=bool)
-    for column, value in wanted.items():
-        keep &= table[column] == value
-    return table[keep]
-
-
-runs = read("warmup")
+runs = read_study("data/warmup.csv")
 tried = np.unique(runs["lr"])
 GOOD = 0.9
 rows, trained, accuracy = [], {}, {}
 figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 for index, (warm, name) in enumerate({0: "without warm-up", 30: "30 steps of warm-up"}.items()):
-    per_rate = [of(runs, warm=warm, lr=lr)["test_accuracy"] for lr in tried]
+    per_rate = [where(runs, warm=warm, lr=lr)["test_accuracy"] for lr in tried]
     trained[warm] = [int(np.sum(values > GOOD)) for values in per_rate]
     means, errors = np.transpose([mean_and_error(values) for values in per_rate])
     accuracy[warm] = means
@@ -542,7 +522,7 @@ range_test_explorer()
 # > epochs with each rate from new weights:
 
 # %%
-read_off = read("range_test")
+read_off = read_study("data/range_test.csv")
 WAYS = {
     "tenth": "a tenth of the lowest point",
     "lowest": "the lowest point",
@@ -553,7 +533,7 @@ rows, failed, middle = [], {}, {}
 for way, name in WAYS.items():
     row = [name]
     for rule in RULES:
-        losses = of(read_off, rule=rule, way=way)["train_loss"]
+        losses = where(read_off, rule=rule, way=way)["train_loss"]
         failed[way, rule] = int(np.sum(losses > 0.5))
         middle[way, rule] = np.median(losses)
         end = f"{middle[way, rule]:.3f}" if middle[way, rule] < 100 else "overflow"
@@ -601,9 +581,8 @@ assert [row[1] for row in rows] == ["0.1", "0.1", "0.1", "0.05", "0.05", "0.05",
 # %%
 watched, network, data_all = overfitting_run(seed=0, patience=10)
 full, _, _ = overfitting_run(seed=0)
-cut = round(0.75 * len(data_all.x_train))
-validation = data_all.x_train[cut:], data_all.y_train[cut:]
-restored = mse(network.forward(validation[0]), validation[1])
+held = data_all.hold_back(0.25)
+restored = mse(network.forward(held.x_test), held.y_test)
 stopped = len(watched.test_loss) - 1
 figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 axes.plot(full.train_loss, color=COLORS[0], label="training part")
@@ -658,11 +637,11 @@ early_stopping_explorer()
 # Twenty seeds:
 
 # %%
-stops = read("early_stopping")
+stops = read_study("data/early_stopping.csv")
 rows, gain = [], {}
-until_the_end = of(stops, patience=0)["test_loss"]
+until_the_end = where(stops, patience=0)["test_loss"]
 for patience, name in {0: "60 epochs", 10: "patience 10", 3: "patience 3"}.items():
-    part = of(stops, patience=patience)
+    part = where(stops, patience=patience)
     mean, error = mean_and_error(part["test_loss"])
     gain[patience] = mean_and_error(until_the_end - part["test_loss"])
     better = int(np.sum(part["test_loss"] < until_the_end))
@@ -687,7 +666,7 @@ assert gain[3][0] > 2 * gain[3][1]
 # of the training part is held back for it. The others get the same part, and all are judged on it.
 
 # %%
-compared, tried = read("schedules"), read("rates")
+compared, tried = read_study("data/schedules.csv"), read_study("data/rates.csv")
 NAMES = {
     "constant": "constant",
     "step": "step, 0.2 twice",
@@ -702,13 +681,13 @@ epochs = np.unique(compared["epoch"])
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 4.2), layout="constrained")
 rows, results = [], {}
 for index, (key, name) in enumerate(NAMES.items()):
-    own = of(compared, schedule=key)
+    own = where(compared, schedule=key)
     lr = float(own["lr"][0])
-    curve = [mean_and_error(of(own, epoch=epoch)["train_loss"]) for epoch in epochs]
+    curve = [mean_and_error(where(own, epoch=epoch)["train_loss"]) for epoch in epochs]
     means, errors = np.transpose(curve)
-    test = mean_and_error(of(own, epoch=epochs[-1])["test_loss"])
-    right_share = mean_and_error(of(own, epoch=epochs[-1])["test_accuracy"])
-    spread = np.std(of(own, epoch=epochs[-1])["test_loss"], ddof=1)
+    test = mean_and_error(where(own, epoch=epochs[-1])["test_loss"])
+    right_share = mean_and_error(where(own, epoch=epochs[-1])["test_accuracy"])
+    spread = np.std(where(own, epoch=epochs[-1])["test_loss"], ddof=1)
     results[key] = {"loss": means, "test": test, "accuracy": right_share, "spread": spread}
     left.errorbar(epochs, means, errors, **line_style(index) | {"markersize": 4}, label=name)
     right.errorbar(
@@ -721,7 +700,7 @@ for index, (key, name) in enumerate(NAMES.items()):
         capsize=4,
     )
     by_rate = {
-        rate: of(tried, schedule=key, lr=rate)["validation_loss"].mean()
+        rate: where(tried, schedule=key, lr=rate)["validation_loss"].mean()
         for rate in np.unique(tried["lr"])
     }
     assert lr == min(by_rate, key=by_rate.get)
@@ -754,9 +733,9 @@ header = [
 ]
 print(text_table(header, rows))
 
-own = of(compared, schedule="one_cycle", epoch=15)["test_loss"]
+own = where(compared, schedule="one_cycle", epoch=15)["test_loss"]
 wins = {
-    key: int(np.sum(own < of(compared, schedule=key, epoch=15)["test_loss"]))
+    key: int(np.sum(own < where(compared, schedule=key, epoch=15)["test_loss"]))
     for key in NAMES
     if key != "one_cycle"
 }
@@ -789,10 +768,9 @@ assert wins["exponential"] == wins["inverse_time"] == 18
 # Seed 0 again, three of the schedules, computed now and compared with the file.
 
 # %%
-whole, SEED, EPOCHS, BATCH = digits(0), 0, 15, 32
-kept = round(0.8 * len(whole.x_train))
-held = Split(whole.x_train[:kept], whole.y_train[:kept], whole.x_train[kept:], whole.y_train[kept:])
-steps = EPOCHS * -(-kept // BATCH)
+SEED, EPOCHS, BATCH = 0, 15, 32
+held = digits(SEED).hold_back()
+steps = EPOCHS * -(-len(held.x_train) // BATCH)
 LIVE = {
     "constant": lambda lr: lambda t: lr,
     "cosine": lambda lr: lambda t: schedulers.cosine(t, lr=lr, steps=steps),
@@ -800,7 +778,7 @@ LIVE = {
 }
 rows = []
 for key, make in LIVE.items():
-    stored = of(compared, schedule=key, seed=SEED)
+    stored = where(compared, schedule=key, seed=SEED)
     lr = float(stored["lr"][0])
     rng = np.random.default_rng(SEED)
     network = small_network(rng)

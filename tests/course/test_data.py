@@ -194,6 +194,24 @@ def test_a_split_has_one_label_a_sample():
         Split(x, y, x, y[:2])
 
 
+def test_holding_back_takes_the_last_of_the_training_part():
+    data = digits()
+    part = data.hold_back(0.25)
+    assert (len(part.x_train), len(part.x_test)) == (1078, 360)
+    for whole, parts in (
+        (data.x_train, (part.x_train, part.x_test)),
+        (data.y_train, (part.y_train, part.y_test)),
+    ):
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert len(data.hold_back().x_test) == 288  # a fifth of 1438, if nothing else is said
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_nothing_and_everything_cannot_be_held_back(share):
+    with pytest.raises(ValueError, match=r"hold_back: share must lie in \(0, 1\)"):
+        digits().hold_back(share)
+
+
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 4), (12, 4), (5, 100), (1437, 32)])
 def test_an_epoch_visits_each_sample_once(n, size):
     seen = list(batches(n, size, np.random.default_rng(0)))

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -32,6 +32,37 @@ SETTINGS = {
     "notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
     "apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"},
 }
+
+# JupyterLab's own promises say when the kernel is there and when a cell has run.
+OPEN_AND_RUN = """
+async ([path, cells, seconds]) => {
+  const late = new Promise((_, fail) =>
+    setTimeout(() => fail(new Error(`${path} still runs after ${seconds} s`)), 1000 * seconds));
+  const run = async () => {
+    const { commands, shell } = window.jupyterapp;
+    const shown = await commands.execute('docmanager:open', { path, factory: 'Notebook' });
+    await Promise.all([shown.revealed, shown.sessionContext.ready]);
+    await shown.sessionContext.session.kernel.info;
+    shell.activateById(shown.id);
+    await commands.execute('notebook:clear-all-cell-outputs');  // the stored ones prove nothing
+    if (!cells) return commands.execute('notebook:run-all-cells');
+    for (const index of cells) {
+      shown.content.activeCellIndex = index;
+      await commands.execute('notebook:run-cell');
+    }
+  };
+  await Promise.race([run(), late]);
+}
+"""
+CLOSE = """
+async () => {
+  const open = [...window.jupyterapp.shell.widgets('main')].filter(it => it.sessionContext);
+  for (const shown of open) {
+    await shown.sessionContext.shutdown();
+    shown.dispose();
+  }
+}
+"""
 
 
 def find_browser() -> str | None:
@@ -86,24 +117,26 @@ def browser_page(width: int = 1400, height: int = 1000) -> Iterator[Page]:
             browser.close()
 
 
-def open_and_run(page: Page, address: str, notebook: str) -> None:
-    """Open a notebook in JupyterLab, run all its cells and wait until the kernel rests."""
-    page.goto(f"{address}/lab/tree/{notebook}")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function(
-        "notebook => { const shown = window.jupyterapp?.shell.currentWidget;"
-        " return shown?.context?.path === notebook"
-        " && shown.sessionContext?.session?.kernel?.connectionStatus === 'connected' }",
-        arg=notebook,
-    )
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_function(
-        "() => !document.querySelector('.jp-Notebook')?.innerText.includes('[*]')"
-        " && [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
-        ".some(prompt => /\\[\\d+\\]/.test(prompt.innerText))"
-        " && window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
-        timeout=180_000,
-    )
+@contextlib.contextmanager
+def lab_page(folder: Path, scratch: Path, **window: int) -> Iterator[Page]:
+    """Serve a folder with JupyterLab and open it in a headless browser."""
+    with jupyter_lab(folder, scratch) as address, browser_page(**window) as page:
+        page.goto(f"{address}/lab")
+        page.wait_for_function("() => window.jupyterapp?.restored")
+        page.evaluate("() => window.jupyterapp.restored")
+        yield page
+
+
+@contextlib.contextmanager
+def run_notebook(
+    page: Page, notebook: str, cells: Sequence[int] | None = None, seconds: float = 180
+) -> Iterator[None]:
+    """Open a notebook in a `lab_page`, run these cells or all, and close it after."""
+    try:
+        page.evaluate(OPEN_AND_RUN, [notebook, cells, seconds])
+        yield
+    finally:
+        page.evaluate(CLOSE)
 
 
 def _free_port() -> int:

@@ -1,19 +1,42 @@
-"""A live figure's controls: which are shown, and where each can stand."""
+"""The live figures of all units, and their controls: which are shown, and where each can stand."""
+
+import importlib
+import inspect
+import pkgutil
 
 import ipywidgets
 import numpy as np
 
+import course.widgets
 
-def positions(control):
-    """Return the ends and the middle of a control's range, or all of its options."""
+
+def makers():
+    """Find the functions without arguments that make a live figure, in all modules."""
+    found = {}
+    for module in pkgutil.iter_modules(course.widgets.__path__):
+        loaded = importlib.import_module(f"course.widgets.{module.name}")
+        for name in getattr(loaded, "__all__", ()):
+            value = getattr(loaded, name)
+            if inspect.isfunction(value) and returns_a_figure(value):
+                found[f"{module.name}.{name}"] = value
+    return found
+
+
+def returns_a_figure(function):
+    signature = inspect.signature(function)
+    return not signature.parameters and signature.return_annotation == "LiveFigure"
+
+
+def positions(control, count=3):
+    """Return so many positions from end to end of a control's range, or all of its options."""
     if hasattr(control, "options"):
         return [value for _, value in control.options]
     if isinstance(control, ipywidgets.Checkbox):
         return [False, True]
     if isinstance(control, ipywidgets.FloatLogSlider):
-        return [float(10**power) for power in np.linspace(control.min, control.max, 3)]
+        return [float(10**power) for power in np.linspace(control.min, control.max, count)]
     kind = int if isinstance(control, ipywidgets.IntSlider) else float
-    return [kind(value) for value in np.linspace(control.min, control.max, 3)]
+    return [kind(value) for value in np.linspace(control.min, control.max, count)]
 
 
 def in_use(live):

@@ -1,36 +1,19 @@
 """What holds for every live figure of every unit: it draws, reads well, and comes back."""
 
-import importlib
-import inspect
-import pkgutil
+import itertools
 import re
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 
-import course.widgets
 from course.widgets._live import LiveFigure
-from live_figures import in_use, positions
+from course.widgets.style import STYLE
+from live_figures import in_use, makers, positions
 
 FEWER_PICTURES = {  # controls whose ends may look alike, and why
     ("early_stopping_explorer", "min_delta"): "a δ may be too small to change what is kept",
 }
-
-
-def makers():
-    """Find the functions without arguments that make a live figure, in all modules."""
-    found = {}
-    for module in pkgutil.iter_modules(course.widgets.__path__):
-        loaded = importlib.import_module(f"course.widgets.{module.name}")
-        for name in getattr(loaded, "__all__", ()):
-            value = getattr(loaded, name)
-            if inspect.isfunction(value) and returns_a_figure(value):
-                found[f"{module.name}.{name}"] = value
-    return found
-
-
-def returns_a_figure(function):
-    signature = inspect.signature(function)
-    return not signature.parameters and signature.return_annotation == "LiveFigure"
 
 
 MAKERS = makers()
@@ -107,6 +90,25 @@ def test_nothing_is_clipped_at_the_edge(live):
             live.update(**({choice: value} if choice else {}))
             for edge in edges(live):
                 assert (edge == 255).all(), f"something is cut off with {choice} = {value}"
+
+
+def test_a_new_scene_is_what_a_whole_drawing_shows(live):
+    for name in live._scene_needs:
+        for value in positions(live.controls[name]):
+            live.update(**{name: value})
+            shown = live._background
+            with mpl.rc_context(STYLE):
+                live._agg.draw()
+            assert np.array_equal(shown, live._canvas), f"{name} = {value} leaves something old"
+
+
+def test_axes_have_room_for_every_scene(live):
+    for name in live._scene_needs or [None]:
+        for value in positions(live.controls[name]) if name else [None]:
+            live.update(**({name: value} if name else {}))
+            boxes = sorted((axes.get_tightbbox() for axes in live.figure.axes), key=lambda b: b.x0)
+            for one, other in itertools.pairwise(boxes):
+                assert one.x1 <= other.x0, f"axes overlap with {name} = {value}"
 
 
 def test_controls_have_labels_and_live_sliders(live):
