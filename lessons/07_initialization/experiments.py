@@ -52,7 +52,7 @@ STARTS: dict[str, Callable[..., Array]] = {
     **DRAWN,
     "lsuv": initializers.orthogonal,
 }
-RATES = (0.01, 0.03, 0.1)
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
 
 
