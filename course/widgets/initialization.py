@@ -418,8 +418,18 @@ def spectrum_explorer() -> LiveFigure:
         ylabel="singular value of ∂h/∂x (log)",
     )
     axes.legend(loc="lower left")
+    controls = {
+        "activation": choice(
+            "activation", "tanh", {"identity": "none", "tanh": "tanh", "relu": "ReLU"}
+        ),
+        "depth": slider("layers L", 10, 1, MOST_LAYERS, 1),
+        "size": slider("width n", 64, 16, 128, 16),
+        "strength": log_slider("input σ", 0.1, 0.01, 10.0),
+    }
 
     def draw(activation: str, depth: int, size: int, strength: float) -> str:
+        # Without tanh nothing depends on the size of the input.
+        controls["strength"].layout.display = None if activation == "tanh" else "none"
         told = []
         for line, (kind, title) in zip(lines, kinds.items(), strict=True):
             values = jacobian_singular_values(kind, activation, size, depth, strength)
@@ -434,13 +444,6 @@ def spectrum_explorer() -> LiveFigure:
         "singular values of a deep network",
         figure=figure,
         moving=(*lines, keep),
-        controls={
-            "activation": choice(
-                "activation", "identity", {"identity": "none", "tanh": "tanh", "relu": "ReLU"}
-            ),
-            "depth": slider("layers L", 10, 1, MOST_LAYERS, 1),
-            "size": slider("width n", 64, 16, 128, 16),
-            "strength": log_slider("input σ", 0.5, 0.01, 10.0),
-        },
+        controls=controls,
         draw=draw,
     )

@@ -36,8 +36,8 @@ def test_every_start_has_the_variance_that_is_predicted_from(start):
 
 def test_predicted_and_measured_agree_with_wide_layers():
     live = unit.signal_explorer()
-    pairs = [(start, "tanh") for start in ("normal", "lecun", "xavier", "he", "orthogonal")]
-    for start, activation in [*pairs, ("lecun", "selu"), ("he", "relu")]:
+    pairs = [(start, "tanh") for start in ("lecun", "xavier", "he", "orthogonal")]
+    for start, activation in [*pairs, ("lecun", "selu")]:
         live.update(start=start, activation=activation, shape="equal")
         for axes in live.figure.axes:
             predicted, measured = (line.get_ydata() for line in axes.lines)
