@@ -345,7 +345,7 @@ for name, draw in STARTS.items():
 
 def histograms(which, end, xlabel):
     """Draw one line a hidden layer, one panel a start."""
-    figure, panels = plt.subplots(1, 2, figsize=(9.4, 3.4), sharey=True, layout="constrained")
+    _, panels = plt.subplots(1, 2, figsize=(9.4, 3.4), sharey=True, layout="constrained")
     edges = np.linspace(-end, end, 62)
     for axes, (name, signals) in zip(panels, seen.items(), strict=True):
         for layer in range(5):
@@ -572,9 +572,7 @@ back = rng.standard_normal((200, 200))
 signals = send_through(weights, "relu", x, lambda _: back)
 stored = where(measured, start="he", activation="relu", seed=0)
 np.testing.assert_allclose([np.var(z) for z in signals.z], stored["forward"], rtol=1e-3)
-np.testing.assert_allclose(
-    [np.mean(g**2) for g in signals.grad], stored["backward"], rtol=1e-3
-)
+np.testing.assert_allclose([np.mean(g**2) for g in signals.grad], stored["backward"], rtol=1e-3)
 print("He, ReLU, seed 0: agrees with the file in all 10 layers, both ways")
 
 # %% [markdown]
@@ -761,7 +759,7 @@ print(f"{np.var(batch @ by_h):.2f} by h")
 np.testing.assert_allclose(np.var(batch @ by_z), 1)
 assert np.var(batch @ by_h) > 2
 
-steps = []
+steps, everywhere = [], {}
 order = np.random.default_rng(1).permutation(len(data.x_train))
 for size in (16, 64, 256):
     w, taken = w0, 0
@@ -770,20 +768,26 @@ for size in (16, 64, 256):
         if abs(v - 1) <= 0.02:
             break
         w, taken = w / np.sqrt(v), taken + 1
-    steps.append([size, taken, f"{np.var(data.x_train @ w):.3f}"])
-print("Steps until a new batch's variance is within 0.02 of 1:")
-print(text_table(["batch", "steps", "Var(z) on all training pictures"], steps))
-assert steps[0][1] > 1
+        if taken == 1:
+            once = np.var(data.x_train @ w)
+    everywhere[size] = once, np.var(data.x_train @ w)
+    steps.append([size, f"{once:.2f}", taken, f"{everywhere[size][1]:.2f}"])
+print("New batches until the variance of one is within 0.02 of 1; Var(z) on all training pictures:")
+print(text_table(["batch", "after one step", "steps", "at the end"], steps))
+assert min(row[2] for row in steps) > 1
+assert max(abs(v - 1) for pair in everywhere.values() for v in pair) < 0.5
 
 # %% [markdown]
-# Rescaled by the output of a ReLU, z has about three times the wanted variance: the 0.34 of section 7. And one step on
-# a small batch is not the end: the next batch gives another variance.
+# Rescaled by the output of a ReLU, z has about three times the wanted variance: the 0.34 of section 7. And one step is not
+# the end: the next batch gives another variance. But see the last column. Iterating did *not* bring the variance over all
+# pictures to 1 within 0.02. The loop ends where one batch happens to agree, and batches of these pictures differ, for some
+# pixels are rarely used. A tolerance finer than the difference between batches buys nothing; a larger batch does.
 #
 # ## 12. Does it matter for training?
 #
 # A deep network on the digits, eight hidden layers of 48 units, momentum 0.9, four epochs. Seven starts, four activations.
-# Each pair gets the best of five rates, chosen on a fifth of the training part and two other seeds; then eight seeds.
-
+# Each pair gets the best of five rates from 0.003 to 0.3, chosen on a fifth of the training part and two other seeds; then
+# eight seeds, judged on the test part.
 # %%
 trained = read_study(Path("data", "training.csv"))
 NAMES = {
@@ -827,10 +831,88 @@ for axes, function in zip(panels, TRAINED, strict=True):
 panels[0].invert_yaxis()
 plt.show()
 print("Mean of 8 seeds ± standard error:")
-print(
-    text_table(["activation", "start", "rate", "loss after 1 epoch", "test accuracy, %"], rows)
+print(text_table(["activation", "start", "rate", "loss after 1 epoch", "test accuracy, %"], rows))
+
+# %%
+PAIRS = (
+    ("relu", "he", "xavier"),
+    ("relu", "he", "lecun"),
+    ("relu", "he", "orthogonal"),
+    ("relu", "lsuv", "he"),
+    ("tanh", "he", "xavier"),
+    ("tanh", "orthogonal", "xavier"),
+    ("tanh", "lsuv", "orthogonal"),
+    ("selu", "he", "lecun"),
+    ("selu", "orthogonal", "lecun"),
+    ("selu", "lsuv", "orthogonal"),
 )
-ANALYSIS
+rows, gain = [], {}
+for function, one, other in PAIRS:
+    a, b = (where(trained, start=s, activation=function)["test_accuracy"] for s in (one, other))
+    mean, error = gain[function, one, other] = mean_and_error(100 * (a - b))
+    wins = f"{np.sum(a > b)} of 8"
+    rows.append(
+        [
+            FUNCTIONS[function],
+            NAMES[one],
+            NAMES[other],
+            f"{round(mean, 1) + 0:+.1f} ± {error:.1f}",
+            wins,
+        ]
+    )
+print("Difference of the test accuracy, seed by seed, in points:")
+print(text_table(["activation", "start", "against", "difference", "better in"], rows))
+assert all(score["sigmoid", start][0] < 15 for start in NAMES if start != "normal")
+assert score["sigmoid", "normal"][0] > 30
+assert all(score[function, "small"][0] < 15 for function in TRAINED)
+assert gain["relu", "he", "lecun"][0] > 3 * gain["relu", "he", "lecun"][1]
+assert gain["tanh", "orthogonal", "xavier"][0] > 2 * gain["tanh", "orthogonal", "xavier"][1]
+assert abs(gain["tanh", "lsuv", "orthogonal"][0]) < 2 * gain["tanh", "lsuv", "orthogonal"][1]
+assert abs(gain["relu", "lsuv", "he"][0]) < 2 * gain["relu", "lsuv", "he"][1]
+
+# %% [markdown]
+# What came out:
+#
+# - **Too small never starts.** N(0, 0.01²) was usual once. Nine layers of it pass nothing on: no activation learns.
+# - **Too large** overflows with ReLU and SELU at every rate. tanh and sigmoid cannot overflow, and learn a little.
+# - **ReLU wants its 2.** He beats LeCun by 12 ± 3 points, in every seed. (Against Xavier it is 9 ± 4.5, in five seeds of
+#   eight: these eight seeds do not settle it.) Plain orthogonal matrices lack the √2 and fall behind, too; with
+#   the scale that LSUV finds for them they draw level with He (1.5 ± 1.0 points is within chance).
+# - **tanh and SELU** forgive: all starts near $1/n$ end between 94 and 97 %. Orthogonal is about one point better than
+#   Gaussian weights with both; LSUV adds nothing clear to that, but its loss after the first epoch is by far the lowest for
+#   tanh.
+# - **Sigmoid** does not learn with the Glorot weights of the notes' table. Only with N(0, 1) does anything come through, as
+#   section 9 has it: the gradient survives. It is a poor network all the same.
+#
+# Four epochs are few: the study says how fast a start gets going. Trained longer, the starts that learn come closer
+# together.
+#
+# ### One seed, live
+#
+# ReLU from He's start and from LeCun's, seed 0, computed now and compared with the file.
+
+# %%
+
+
+def deep_network(start, activation, rng):
+    """Return the study's network: eight hidden layers of 48 units."""
+    layers = []
+    for fan_in, fan_out in pairwise([64] + [48] * 8 + [10]):
+        layers += [Linear(fan_in, fan_out, rng, initializer=start), Activation(activation)]
+    return Sequential(*layers[:-1])
+
+
+rows = []
+for key, start in {"he": he_normal, "lecun": lecun_normal}.items():
+    stored = where(trained, start=key, activation="relu", seed=0)[0]
+    rng = np.random.default_rng(0)
+    network = deep_network(start, activations.relu, rng)
+    optimizer = Optimizer(optimizers.momentum, network.params, lr=float(stored["lr"]))
+    run = train(network, optimizer, data, epochs=1, batch_size=64, rng=rng)
+    np.testing.assert_allclose(run.train_loss[1], stored["first_epoch"], rtol=0.02)
+    rows.append([NAMES[key], f"{run.train_loss[0]:.2f}", f"{run.train_loss[1]:.2f}", "agrees"])
+print(text_table(["ReLU", "loss before", "after 1 epoch", "with the file"], rows))
+assert float(rows[0][2]) < float(rows[1][2]) / 1.2
 
 # %% [markdown]
 # ## What to take with you
