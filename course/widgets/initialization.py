@@ -127,7 +127,7 @@ def signal_explorer() -> LiveFigure:
         "start": choice("weights", "xavier", {key: title for key, (title, _) in STARTS.items()}),
         "activation": choice("activation", "relu", ACTIVATIONS),
         "shape": choice("widths", "funnel", {key: title for key, (title, _) in SHAPES.items()}),
-        "scale": log_slider("weights times", 1.0, 0.2, 5.0),
+        "scale": log_slider("weights times", 1.0, 0.1, 10.0),
         "seed": slider("draw no.", 0, 0, 20, 1),
     }
 
@@ -246,7 +246,7 @@ def histogram_explorer() -> LiveFigure:
         controls={
             "start": choice("weights", "old", {key: title for key, (title, _) in STARTS.items()}),
             "activation": choice("activation", "tanh", ACTIVATIONS),
-            "scale": log_slider("weights times", 1.0, 0.2, 5.0),
+            "scale": log_slider("weights times", 1.0, 0.1, 10.0),
         },
         draw=draw,
     )

@@ -343,13 +343,13 @@ for name, draw in STARTS.items():
     seen[name] = send_through(weights, "tanh", x, lambda out: cross_entropy_grad(out, labels))
 
 
-def histograms(which, end, xlabel):
+def histograms(which, end, xlabel, factor=1.0):
     """Draw one line a hidden layer, one panel a start."""
     _, panels = plt.subplots(1, 2, figsize=(9.4, 3.4), sharey=True, layout="constrained")
     edges = np.linspace(-end, end, 62)
     for axes, (name, signals) in zip(panels, seen.items(), strict=True):
         for layer in range(5):
-            counts, _ = np.histogram(getattr(signals, which)[layer], edges)
+            counts, _ = np.histogram(factor * getattr(signals, which)[layer], edges)
             middles, style = (edges[1:] + edges[:-1]) / 2, line_style(layer)
             axes.plot(
                 middles, counts / counts.sum(), **style, markevery=10, label=f"layer {layer + 1}"
@@ -363,7 +363,7 @@ def histograms(which, end, xlabel):
 histograms("h", 1.0, "activation h")
 
 # %%
-histograms("grad", 0.0006, "gradient ∂L/∂z")
+histograms("grad", 6.0, "gradient ∂L/∂z · 10⁴", factor=1e4)
 
 # %%
 rows, spreads = [], {}
@@ -404,8 +404,8 @@ assert before[1:].max() / before[1:].min() < 2.5 < g_before[1:].max() / g_before
 #
 # The same two panels, live.
 #
-# 1. Change *weights times* until all five layers lie on top of each other, left and right. At which factor does the old
-#    start become Xavier's? ($\sqrt3$, by section 4.)
+# 1. Raise *weights times* until all five layers nearly lie on top of each other, left and right. By which factor does
+#    Xavier's start differ from the old one in a square layer? ($\sqrt3$, by section 4.)
 # 2. Choose N(0, 1): what happens to tanh's outputs? And to the gradients? Do they vanish?
 # 3. With *sigmoid*, can you find any factor at which the gradients of layers 1 and 5 are alike?
 
@@ -462,7 +462,7 @@ np.testing.assert_allclose(ends["2/n_out"][0], 2 * widths[0] / widths[-1], rtol=
 #
 # 1. The figure opens with Xavier and ReLU. Which slope do you see on the left, and why? Change to He.
 # 2. Set *widths* to hourglass. Which start keeps the left side level, which one the right side?
-# 3. Equal widths, He, ReLU: set *weights times* to 1.1. $1.1^2 = 1.21$, and $1.21^{20} ≈ 45$.
+# 3. Equal widths, He, ReLU: push *weights times* one step up, to 1.12. $1.12^2 ≈ 1.26$, and $1.26^{20} ≈ 100$.
 # 4. Sigmoid: try every start. Which curve never moves, and which one always falls?
 # 5. Turn *draw no.*: the narrower the layers, the more a single network strays from the formula.
 
@@ -508,6 +508,7 @@ def over_networks(start, function, way):
     return np.transpose([mean_and_error(where(pair, layer=layer)[way]) for layer in LAYERS])
 
 
+# %%
 figure, panels = plt.subplots(2, 5, figsize=(12.5, 6.2), sharex=True, layout="constrained")
 LINES = ("sigmoid", "tanh", "relu", "selu", "silu")
 for column, (start, title) in enumerate(DRAWN.items()):
