@@ -189,7 +189,9 @@ def look_at_moments(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obse
         yield from _where_draws_come_from(draw, shape, inputs["seeds"], options)
         return
     weights = drawn(draw, shape, inputs["seed"], options).astype(np.float64)
-    n_name, n, exact = inputs["judged_by"]
+    n_name, exact = inputs["variance_times"], inputs["should_be"]
+    fan_in, fan_out = fans(shape)
+    n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[n_name]
     centred = weights - weights.mean()
     variance = float(np.mean(centred**2))
     deviation = math.sqrt(variance) or 1.0
@@ -235,17 +237,15 @@ class WeightCases:
             channels = int(self._rng.integers(60, 68)), int(self._rng.integers(85, 95))
         else:
             channels = int(self._rng.integers(240, 280)), int(self._rng.integers(170, 190))
-        shape = (*kernel, *channels)
-        fan_in, fan_out = fans(shape)
-        fan_sizes = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         return Case(
             part,
             title,
             {
-                "shape": shape,
+                "shape": (*kernel, *channels),
                 "options": options,
                 "seed": int(self._rng.integers(10_000)),
-                "judged_by": (n_name, fan_sizes[n_name], exact),
+                "variance_times": n_name,
+                "should_be": exact,
             },
         )
 
@@ -413,8 +413,8 @@ OWN_GENERATOR = (
     "every layer of a shape would start alike. Draw from the generator that you are given."
 )
 NO_SEED = (
-    "The draws come from a new generator without a seed: an equal generator gives other weights, "
-    "so no run can be repeated. Draw from the generator that you are given."
+    "The draws come from np.random itself or from a new generator without a seed: an equal rng "
+    "gives other weights, so that no run can be repeated. Draw from the generator you are given."
 )
 
 LECUN = Exercise(
@@ -1436,14 +1436,15 @@ def look_at_products(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
     """Multiply the matrix by its transpose, or count signs over many draws."""
     shape, options = inputs["shape"], inputs["options"]
     if inputs["look_at"] == "products":
-        w = drawn(draw, shape, inputs["seeds"][0], options)
+        w = drawn(draw, shape, inputs["seed"], options)
         tall = shape[0] >= shape[1]
         yield ("WᵀW" if tall else "WWᵀ"), w.T @ w if tall else w @ w.T
         return
-    yield from _where_draws_come_from(draw, shape, inputs["seeds"][:2], options)
+    first = inputs["seed"]
+    yield from _where_draws_come_from(draw, shape, [first, first + 1], options)
     if inputs["look_at"] == "draws":
         return
-    draws = np.array([drawn(draw, shape, seed, options) for seed in inputs["seeds"]])
+    draws = np.array([drawn(draw, shape, first + i, options) for i in range(DRAWS)])
     positive = np.sum(draws > 0, axis=0)
     usual = (positive >= FEWEST) & (positive <= DRAWS - FEWEST)
     text = f"the share of {DRAWS} draws whose first entry is positive, about"
@@ -1454,8 +1455,8 @@ def look_at_products(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
 
 def orthogonal_cases(rng: np.random.Generator) -> Iterator[Case]:
     def inputs(shape: tuple[int, int], look_at: str, **options: float) -> dict[str, Any]:
-        seeds = rng.choice(100_000, DRAWS, replace=False).tolist()
-        return {"shape": shape, "options": options, "look_at": look_at, "seeds": seeds}
+        seed = int(rng.integers(100_000))
+        return {"shape": shape, "options": options, "look_at": look_at, "seed": seed}
 
     few, many = int(rng.integers(3, 6)), int(rng.integers(7, 12))
     yield Case("tall", "more inputs than outputs", inputs((many, few), "products"))

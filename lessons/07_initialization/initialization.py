@@ -693,7 +693,8 @@ assert abs(share_fixed - 0.5) < 0.05
 #
 # 1. No activation: move L to 40. The orthogonal row does not move. How many of the Gaussian directions still arrive?
 # 2. tanh with a small input, then with a large one. When does orthogonality help?
-# 3. ReLU (weights times √2): half of the directions are cut at each layer. What is left of the advantage?
+# 3. ReLU (weights times √2): half of the units are cut at each layer. Directions that are missing in the picture have the
+#    singular value 0. What is left of the advantage?
 
 # %%
 spectrum_explorer()

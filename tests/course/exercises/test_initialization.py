@@ -7,7 +7,7 @@ from course import initializers
 from course.checking import judge
 from course.diagnostics import predicted_variance
 from course.exercises import initialization as unit
-from student import answer
+from student import answer, run_cell
 
 WIDTHS, VARIANCES = [30, 50, 20, 40], [0.05, 0.03, 0.07]
 
@@ -137,3 +137,29 @@ def he(shape, rng, *, distribution="normal", mode="fan_in"):
         return (2 / n) ** 0.5 * rng.standard_normal(shape)
     return (6 / n) ** 0.5 * (1 - 2 * rng.random(shape))
 """
+
+
+OTHER_DRAWS = {
+    "without the two": "return n**-0.5 * rng.standard_normal(shape), 3**0.5",
+    "standard deviation as bound": "return (2 / n) ** 0.5 * rng.standard_normal(shape), 2**0.5",
+    "root of two only": "return 2**0.5 / n * rng.standard_normal(shape), 6**0.5 / n**0.5",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_DRAWS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mistake_is_named_however_the_numbers_are_drawn(name, seed):
+    text = f"""
+    def draw(shape, rng, n):
+        {OTHER_DRAWS[name]}
+
+    def he(shape, rng, *, distribution="normal", mode="fan_in"):
+        inputs, outputs = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
+        n = {{"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}}[mode]
+        normal, factor = draw(shape, rng, n)
+        if distribution == "normal":
+            return normal
+        return factor / n**0.5 * (2 * rng.random(shape[::-1]).T - 1)
+    """
+    verdict = judge(unit.HE, run_cell(text)["he"], seed)
+    assert verdict.mistake.name == name
