@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from course import activations as functions
 from course._arrays import Array, namespace, require_like
 from course._numbers import as_count, as_number, as_scalar, values_of
 from course.layers import Sequential
@@ -423,8 +424,8 @@ def predicted_variance(
     E[w²]·E[h²]. It is the mean *square* of h that counts, not its variance: a ReLU's output has a
     mean. On the way back ∂L/∂h = Wᵀ ∂L/∂z sums over the n_l outputs, and φ' scales the result.
 
-    E[φ²] and E[φ'²] are v and 1 for "linear", v/2 and ½ for "relu"; for "tanh" they are integrals,
-    about v - 2v² and 1 - 2v while v is small.
+    E[φ²] and E[φ'²] are v and 1 for "linear", v/2 and ½ for "relu"; for the others they are
+    integrals, for "tanh" about v - 2v² and 1 - 2v while v is small.
 
     Biases are 0, the last layer is linear, z is taken as normal (which wide layers make true), and
     the weights on the way back as independent of those on the way there.
@@ -432,7 +433,8 @@ def predicted_variance(
     Args:
         widths: n₀, n₁, ..., n_L, each at least 1; n₀ is the number of inputs.
         weight_variance: σ₁², ..., σ_L², each at least 0; one a layer.
-        activation: φ, "linear", "relu" or "tanh".
+        activation: φ, "linear", "relu", or "elu", "gelu", "leaky_relu", "mish", "selu", "sigmoid",
+            "silu" and "tanh" of `course.activations` with their defaults.
         input_mean_square: E[h₀²], at least 0; 1 for standardised inputs.
         output_gradient_variance: d_L, at least 0.
 
@@ -495,19 +497,25 @@ def _normal_mean(of: Callable[[Array], Array], variance: float) -> float:
     if variance == 0:
         return float(of(np.array(0.0)))
     end = math.asinh(10 * math.sqrt(variance))
-    u = np.linspace(-end, end, 1001)
+    u = np.linspace(-end, end, 1000)  # an even number: no point on a kink at 0
     z = np.sinh(u)
     density = np.exp(-z * z / (2 * variance)) * np.cosh(u)
     return float(np.sum(of(z) * density) / np.sum(density))
 
 
+def _integrals(name: str) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    function, slope = getattr(functions, name), getattr(functions, f"{name}_grad")
+    return (
+        lambda v: _normal_mean(lambda z: function(z) ** 2, v),
+        lambda v: _normal_mean(lambda z: slope(z) ** 2, v),
+    )
+
+
+_INTEGRATED = ("elu", "gelu", "leaky_relu", "mish", "selu", "sigmoid", "silu", "tanh")
 _MOMENTS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "linear": (lambda v: v, lambda v: 1.0),
     "relu": (lambda v: v / 2, lambda v: 0.5),
-    "tanh": (
-        lambda v: _normal_mean(lambda z: np.tanh(z) ** 2, v),
-        lambda v: _normal_mean(lambda z: (1 - np.tanh(z) ** 2) ** 2, v),
-    ),
+    **{name: _integrals(name) for name in _INTEGRATED},
 }
 """E[φ(z)²] and E[φ'(z)²] of a normal z, from its variance."""
 

@@ -69,6 +69,7 @@ class Exercise:
         run: plays one case against a function and yields what it sees.
         ulps: by how many units in the last place of the input's dtype honest code may differ.
         scale: the least size that results are measured by, where right ones may cancel to 0.
+        slack: what explains a deviation within ``ulps``: "rounding"; "chance" for random draws.
         libraries: what an answer may import besides Python's standard library.
     """
 
@@ -81,6 +82,7 @@ class Exercise:
     run: Callable[[Callable[..., Any], Mapping[str, Any]], Observations] = one_call
     ulps: int = 1000
     scale: float = 0.0
+    slack: str = "rounding"
     libraries: tuple[str, ...] = ("numpy",)
 
     @property

@@ -136,7 +136,7 @@ def find_failure(
             kinds = f"expected {kind_of(expected)}, got {kind_of(got)}"
             return failure("wrong_type", what, str(error), kinds, expected, got)
         if wrong:
-            texts = _deviation(wrong, got), _place(wrong)
+            texts = _deviation(wrong, got, exercise.slack), _place(wrong)
             return failure("wrong_value", what, *texts, expected, got)
     if len(run.seen) > len(right.seen):
         what, got = run.seen[len(right.seen)]
@@ -155,13 +155,13 @@ def _ending(fault: Exception | None) -> tuple[str, str]:
     return str(fault), "the result is not of the kind that the exercise asks for"
 
 
-def _deviation(wrong: Difference, got: Any) -> str:
+def _deviation(wrong: Difference, got: Any, slack: str) -> str:
     where = f" at index {list(wrong.place)}" if wrong.place else ""
     if wrong.error == 1 and (value := np.asarray(got)[wrong.place]).dtype == bool:
         return f"it is {value}{where} and should be {not value}"
     if not math.isfinite(wrong.error):
         return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
-    return f"off by {wrong.error:.3g}{where}; rounding would explain up to {wrong.tolerance:.1g}"
+    return f"off by {wrong.error:.3g}{where}; {slack} would explain up to {wrong.tolerance:.1g}"
 
 
 def _place(wrong: Difference) -> str:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course import activations
 from course.diagnostics import (
     check_gradient,
     dead_fraction,
@@ -449,6 +450,34 @@ def test_tanh_with_small_and_without_signals():
     np.testing.assert_array_equal(dead.backward, [5, 1])
 
 
+@pytest.mark.parametrize(
+    "name", ["elu", "gelu", "leaky_relu", "mish", "selu", "sigmoid", "silu", "tanh"]
+)
+@pytest.mark.parametrize("variance", [0.01, 1.0, 60.0])
+def test_moments_are_the_integrals(name, variance):
+    seen = predicted_variance([1, 1, 1], [1.0, 1.0], activation=name, input_mean_square=variance)
+    function, slope = getattr(activations, name), getattr(activations, f"{name}_grad")
+    scale = math.sqrt(variance)
+
+    def mean(of):
+        def term(t):
+            return float(of(np.array(scale * t))) ** 2 * math.exp(-t * t / 2)
+
+        halves = [scipy.integrate.quad(term, *ends, limit=200)[0] for ends in ((-9, 0), (0, 9))]
+        return sum(halves) / math.sqrt(2 * math.pi)
+
+    assert seen.forward[1] == pytest.approx(mean(function), rel=2e-4)
+    assert seen.backward[0] == pytest.approx(mean(slope), rel=2e-4)
+
+
+def test_selu_keeps_a_variance_of_1_and_a_leaky_relu_its_share():
+    selu = predicted_variance([1] * 9, [1.0] * 8, activation="selu")
+    np.testing.assert_allclose(selu.forward, 1, rtol=1e-4)
+    leaky = predicted_variance([1, 1, 1], [1.0, 1.0], activation="leaky_relu")
+    assert leaky.forward[1] == pytest.approx((1 + 0.01**2) / 2, rel=1e-5)
+    assert leaky.backward[0] == pytest.approx((1 + 0.01**2) / 2, rel=1e-5)
+
+
 def test_the_mean_of_relus_output_counts():
     """Var(h) = (1 - 1/π) v/2 in place of E[h²] = v/2 would lose a third a layer."""
     rng = np.random.default_rng(11)
@@ -530,9 +559,9 @@ def test_the_mean_of_relus_output_counts():
         (lambda: dead_fraction(np.ones((3, 0))), ValueError, "activations have shape (3, 0)."),
         (lambda: dead_fraction(np.ones((3, 1), int)), TypeError, "activations has dtype int64."),
         (
-            lambda: predicted_variance([2, 2], [1.0], activation="gelu"),
+            lambda: predicted_variance([2, 2], [1.0], activation="step"),
             ValueError,
-            "unknown activation 'gelu'; it takes linear, relu, tanh.",
+            "unknown activation 'step'; it takes linear, relu, elu, gelu,",
         ),
         (
             lambda: predicted_variance([2, 2], [1.0, 1.0]),
