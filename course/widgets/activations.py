@@ -31,6 +31,7 @@ __all__ = [
     "fixed_point_explorer",
     "initializer_of",
     "moments_of",
+    "network_after_large_rate",
     "network_with",
     "saturation_explorer",
     "signal_through",
@@ -134,6 +135,11 @@ def dying_run(lr: float, after: str, seed: int) -> Dying:
     seen = [*seen, *_epochs(network, data, _CALM_RATE, _CALM_EPOCHS, rng)]
     silent, loss, accuracy = np.transpose(seen)
     return Dying(silent, loss, accuracy, _LARGE_EPOCHS)
+
+
+def network_after_large_rate(lr: float, seed: int) -> Sequential:
+    """Return the network of `dying_run` as it is at the switch."""
+    return copy.deepcopy(_large_rate(lr, seed)[0])
 
 
 @lru_cache(maxsize=8)
@@ -283,7 +289,7 @@ def _takes(name: str) -> tuple[str, ...]:
 
 # --- what goes in, what comes out ------------------------------------------------------------
 
-_GRID = np.linspace(-8.0, 8.0, 801)
+_GRID = (np.arange(1600) + 0.5) / 100 - 8.0  # the middles of cells: no point lies on a kink
 _WEIGHTS = np.exp(-(_GRID**2) / 2) / np.sum(np.exp(-(_GRID**2) / 2))
 
 

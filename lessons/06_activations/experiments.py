@@ -16,6 +16,7 @@ import torch
 
 from course import activations, optimizers
 from course.data import Split, digits
+from course.layers import Linear
 from course.optimizers import Optimizer
 from course.studies import write_study
 from course.training import History, train
@@ -108,7 +109,7 @@ def costs() -> list[tuple[object, ...]]:
     x = np.random.default_rng(0).standard_normal(COST_SHAPE).astype(np.float32)
     tensor = torch.tensor(x, requires_grad=True)
     ones = torch.ones_like(tensor)
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[object, ...]] = [dense_costs(x, tensor)]
     for name in ACTIVATIONS:
         if name in ("identity", "prelu", "rrelu"):
             continue
@@ -134,6 +135,25 @@ def costs() -> list[tuple[object, ...]]:
     return rows
 
 
+def dense_costs(x: np.ndarray, tensor: torch.Tensor) -> tuple[object, ...]:
+    """Return the times of a dense layer as wide as the numbers, to compare with."""
+    layer = Linear(x.shape[1], x.shape[1], np.random.default_rng(0), like=x)
+    module = torch.nn.Linear(x.shape[1], x.shape[1])
+    leaves = (tensor, *module.parameters())
+
+    def value() -> object:
+        with torch.no_grad():
+            return module(tensor)
+
+    return (
+        "dense",
+        microseconds(lambda: layer.forward(x)),
+        microseconds(lambda: (layer.forward(x), layer.backward(x))),
+        microseconds(value),
+        microseconds(lambda: torch.autograd.grad(module(tensor), leaves, torch.ones_like(tensor))),
+    )
+
+
 # --- writing ---------------------------------------------------------------------------------
 
 
@@ -141,19 +161,24 @@ def _from_to(seeds: range) -> str:
     return f"{seeds[0]} to {seeds[-1]}"
 
 
-def main() -> None:
-    """Run all studies and write their tables."""
+def write_costs() -> None:
+    """Measure the times: the only table that is another one on another machine."""
     write_study(
         DATA / "cost.csv",
         [
             f"Median time in µs of {COST_REPEATS} calls on float32 numbers of shape {COST_SHAPE}, "
-            f"one thread.",
+            "one thread; dense: a dense layer 128-128, 128 samples.",
             f"numpy: course.activations; torch: torch {torch.__version__.split('+')[0]}; value "
             "alone, and value with derivative (backward pass).",
         ],
         ("activation", "numpy_value", "numpy_both", "torch_value", "torch_both"),
         costs(),
     )
+
+
+def main() -> None:
+    """Run all studies and write their tables."""
+    write_costs()
     write_study(
         DATA / "dead.csv",
         [
