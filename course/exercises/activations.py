@@ -788,6 +788,10 @@ def prelu_not_summed(grad, x, alpha):
     return grad * np.where(x > 0, 1, alpha), grad * np.minimum(x, 0)
 
 
+def prelu_always_summed_over_the_samples(grad, x, alpha):
+    return grad * np.where(x > 0, 1, alpha), (grad * np.minimum(x, 0)).sum(axis=0)
+
+
 def prelu_one_sum_for_all(grad, x, alpha):
     total = np.sum(grad * np.minimum(x, 0))
     return grad * np.where(x > 0, 1, alpha), np.full_like(alpha, total)
@@ -888,6 +892,12 @@ PRELU = Exercise(
             prelu_not_summed,
             "The gradient of α has the shape of x. A parameter's gradient has the shape of the "
             "parameter: sum over all entries that share a slope.",
+        ),
+        Mistake(
+            "one common slope not seen",
+            prelu_always_summed_over_the_samples,
+            "With one slope for everything you still return a number for each feature. Here all "
+            "entries share the slope: where alpha has the shape (), sum over both axes.",
         ),
         Mistake(
             "one sum for all features",

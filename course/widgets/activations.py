@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
+from scipy.stats import norm  # type: ignore[import-untyped]
 
 from course import activations, initializers, optimizers
 from course._arrays import Array
@@ -314,7 +315,7 @@ def moments_of(name: str, mean: float = 0.0, variance: float = 1.0) -> Moments:
     return Moments(out, float(_WEIGHTS @ (y - out) ** 2), float(_WEIGHTS @ slope**2))
 
 
-_SAMPLES = np.sort(np.random.default_rng(0).standard_normal(4000))
+_SAMPLES = norm.ppf((np.arange(10_000) + 0.5) / 10_000)
 
 
 @mpl.rc_context(STYLE)
@@ -346,8 +347,8 @@ def saturation_explorer() -> LiveFigure:
         seen = moments_of(name, mean, deviation**2)
         middle.set_data([seen.mean, seen.mean], [1e-3, 20])
         return (
-            f"Out: mean {seen.mean:.2f}, variance {seen.variance:.3f}. Back: a gradient's variance "
-            f"is multiplied by E[f'²] = {seen.slope_square:.3f}, in ten layers by "
+            f"Out: mean {round(seen.mean, 2) + 0.0:.2f}, variance {seen.variance:.3f}. Back: a "
+            f"gradient's variance is multiplied by E[f'²] = {seen.slope_square:.3f}, in ten layers by "
             f"{seen.slope_square**10:.1g}."
         )
 
@@ -422,14 +423,14 @@ def fixed_point_explorer() -> LiveFigure:
     map_axes.legend([curve, stairs], ["the map", "layer by layer"], loc="upper left")
     (variances,) = depth_axes.plot([], [], color=COLORS[0], linewidth=3)
     (means,) = depth_axes.plot([], [], color=COLORS[1], linestyle="--", linewidth=2.5)
-    (seen,) = depth_axes.plot([], [], color="black", marker="o", markersize=4, linestyle="none")
+    (spreads,) = depth_axes.plot([], [], color="black", marker="o", markersize=4, linestyle="none")
     (centres,) = depth_axes.plot([], [], color="black", marker="x", markersize=6, linestyle="none")
-    depth_axes.set(xlim=(0, _DEPTH), xlabel="layer", ylabel="mean, variance", ylim=(-1.0, 3.0))
+    depth_axes.set(xlim=(0, _DEPTH), xlabel="layer", ylabel="mean, variance", ylim=(-1.7, 3.0))
     depth_axes.set_title("fifty layers")
     depth_axes.legend(
-        [variances, seen, means, centres],
+        [variances, spreads, means, centres],
         ["variance, predicted", "measured", "mean, predicted", "measured"],
-        loc="upper right",
+        loc="lower right",
         ncols=2,
     )
     squares = np.geomspace(low, high, 61)
@@ -444,21 +445,21 @@ def fixed_point_explorer() -> LiveFigure:
         layers = np.arange(_DEPTH + 1)
         for line, moments, field in (
             (variances, predicted, "variance"),
-            (seen, measured, "variance"),
+            (spreads, measured, "variance"),
             (means, predicted, "mean"),
             (centres, measured, "mean"),
         ):
             line.set_data(layers, np.clip([getattr(m, field) for m in moments], -50, 50))
-        last, found = predicted[-1], measured[-1]
-        return (
-            f"After {_DEPTH} layers, predicted: mean {last.mean:.2f}, variance "
-            f"{last.variance:.2g}; measured: mean {found.mean:.2f}, variance {found.variance:.2g}."
+        told = (
+            f"mean {round(seen.mean, 2) + 0.0:.2f}, variance {seen.variance:.2g}"
+            for seen in (predicted[-1], measured[-1])
         )
+        return f"After {_DEPTH} layers, predicted: {next(told)}; measured: {next(told)}."
 
     return LiveFigure(
         "fixed point",
         figure=figure,
-        moving=(curve, stairs, start, variances, means, seen, centres),
+        moving=(curve, stairs, start, variances, means, spreads, centres),
         controls={
             "name": choice("activation", "selu", {name: _CURVES[name] for name in _STACKED}),
             "gain": slider("fan_in · Var(w)", 1.0, 0.25, 3.0, 0.05),
