@@ -348,8 +348,8 @@ def saturation_explorer() -> LiveFigure:
         middle.set_data([seen.mean, seen.mean], [1e-3, 20])
         return (
             f"Out: mean {round(seen.mean, 2) + 0.0:.2f}, variance {seen.variance:.3f}. Back: a "
-            f"gradient's variance is multiplied by E[f'²] = {seen.slope_square:.3f}, in ten layers by "
-            f"{seen.slope_square**10:.1g}."
+            f"gradient's variance is multiplied by E[f'²] = {seen.slope_square:.3f}, in ten layers "
+            f"by {seen.slope_square**10:.1g}."
         )
 
     return LiveFigure(
