@@ -576,8 +576,9 @@ assert variances["ReLU, LeCun 1/n"][-1] < 1e-10
 
 # %% [markdown]
 # SELU normalises itself **only with LeCun's variance**. With He's, which is right for ReLU, it blows up: the right side
-# alone multiplies the mean square by $2 \cdot λ^2/2 = λ^2 > 1$. With half of LeCun's it sinks
-# towards another fixed point, at 0.003. ReLU has no fixed point at all: with He's variance the mean square is kept exactly, on average, but nothing pulls it back, so it wanders.
+# alone multiplies the mean square by $2 \cdot λ^2/2 = λ^2 > 1$. With half of LeCun's it sinks towards another fixed
+# point, at 0.003. ReLU has no fixed point at all: with He's variance the mean square is kept exactly, on average, but
+# nothing pulls it back, so it wanders.
 #
 # > **The sources differ.** The Murphy notes say of SELU that α and λ set "carefully" standardise the output, "providing
 # > the input is also standardized", and the notes that the network "will self-normalize". Both leave the weights to a
