@@ -86,7 +86,7 @@ def test_the_handout_holds_what_a_student_needs_and_nothing_else(klass, unit):
     texts = [name for name in names if "solution" in name or name.endswith(".py")]
     assert texts == [f"handout/lessons/{unit.key}/experiments.py"]
     requirements = (klass.root / "handout/requirements.txt").read_text()
-    assert requirements.strip() == f"./{wheel.removeprefix('handout/')}[lab]"
+    assert requirements.strip() == f"./{wheel.removeprefix('handout/')}[lab,tensorboard,torch]"
     packed = zipfile.ZipFile(klass.root / wheel).namelist()
     assert {name.split("/")[0] for name in packed if ".dist-info" not in name} == {
         "course",
