@@ -118,7 +118,7 @@ assert activations.heaviside(np.zeros(1)) == activations.sign(np.zeros(1)) == 0
 # A sample on the boundary counts as wrong, otherwise weights of 0 would never start.
 #
 # **The theorem** (Novikoff 1962): if some line separates the classes, the perceptron finds one, after at most
-# $(R/γ)^2$ steps. $R$ is the largest length of $(x, 1)$, and $γ$ the smallest distance to a separating
+# $(R/m)^2$ steps. $R$ is the largest length of $(x, 1)$, and $m$ the smallest distance to a separating
 # boundary through the origin of those extended points. Here are two species of iris, by the length and width of their
 # sepals, and the same data moved away from the origin by 3 in both directions:
 
