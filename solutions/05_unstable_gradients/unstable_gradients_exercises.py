@@ -163,7 +163,8 @@ check(rotation_period).award()
 #
 # $$g_i ← \min(c, \max(-c, g_i)).$$
 #
-# `grad` has any shape; `clip_value` is c > 0. An entry that has overflowed to ±∞ becomes ±c.
+# `grad` has any shape; `clip_value` is c > 0. An entry that has overflowed to ±∞ becomes ±c. Python's
+# `min` and `max` do not work on arrays; `np.minimum` and `np.maximum` go entry by entry.
 #
 # **By hand.** c = 1: (0.9, −100) becomes (0.9, −1).
 
