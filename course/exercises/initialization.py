@@ -1478,6 +1478,9 @@ def look_at_products(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
     text = f"the share of {DRAWS} draws whose first entry is positive, about"
     yield text, 0.5 if usual[0, 0] else float(positive[0, 0]) / DRAWS
     yield "every other entry is positive about as often", bool(np.all(usual.flat[1:]))
+    alike = np.sum(draws[:, :, None, 0] * draws[:, None, :, 1] > 0, axis=0)
+    paired = (alike >= FEWEST) & (alike <= DRAWS - FEWEST)
+    yield "entries of two columns have the same sign in about half of them", bool(np.all(paired))
     yield "WᵀW of the last draw", draws[-1].T @ draws[-1]
 
 
@@ -1502,6 +1505,13 @@ def signs_never_fixed(shape, rng, *, gain=1.0):
     a = rng.standard_normal((max(shape), min(shape)))
     q, _ = np.linalg.qr(a)
     return gain * (q if rows >= columns else q.T)
+
+
+def one_sign_for_all(shape, rng, *, gain=1.0):
+    rows, columns = shape
+    a = rng.standard_normal((max(shape), min(shape)))
+    q, _ = np.linalg.qr(a)
+    return gain * rng.choice([-1.0, 1.0]) * (q if rows >= columns else q.T)
 
 
 def wide_not_transposed(shape, rng, *, gain=1.0):
@@ -1620,6 +1630,12 @@ ORTHOGONAL = Exercise(
             signs_never_fixed,
             "Q comes from QR as it is. The signs of its columns are then the library's choice, the "
             "same in every draw. Multiply each column by the sign of its entry on R's diagonal.",
+        ),
+        Mistake(
+            "one sign for all",
+            one_sign_for_all,
+            "One sign is drawn for the whole matrix, and how the columns lie to each other stays "
+            "the library's choice. Each column has a sign of its own, that on R's diagonal.",
         ),
         Mistake(
             "wide matrix not transposed",
@@ -1756,7 +1772,7 @@ def lsuv_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("repeat", "the variance is about 1.14 after one step, the tolerance 0.25", inside)
     outside = network((4, 5, 3), relu, tol=0.25)
     first = outside["batches"][0]
-    outside["batches"] = [scale * first for scale in (1.0, 2.0, 2.36)]
+    outside["batches"] = [scale * first for scale in (1.0, 2.0, 2.36, 2.36)]
     yield Case("repeat", "the variance is about 1.39 after two steps, the tolerance 0.25", outside)
     narrow = network((5, 4, 6), relu)
     narrow["weights"] = [w.astype(np.float32) for w in narrow["weights"]]
