@@ -214,12 +214,14 @@ def name_mistake(exercise: Exercise, seed: int, runs: list[Run]) -> NamedMistake
 
 def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[int]:
     """Return the indices of all mistakes that these runs match on every distinguishing case."""
+    dtypes = {part.name for part in exercise.parts if part.kind == "dtype"}
+    narrow = [case.part in dtypes for case in draw_cases(exercise, seed)]
     return [
         index
         for index, (wrong, telling) in enumerate(
             zip(mistake_runs(exercise, seed), _telling_cases(exercise, seed), strict=True)
         )
-        if telling and all(_alike(exercise, wrong[i], runs[i]) for i in telling)
+        if telling and all(_alike(exercise, wrong[i], runs[i], narrow=narrow[i]) for i in telling)
     ]
 
 
@@ -257,18 +259,25 @@ def _runs(exercise: Exercise, function: Callable[..., Any], seed: int) -> tuple[
     return tuple(play(exercise, function, case) for case in draw_cases(exercise, seed))
 
 
-def _alike(exercise: Exercise, wrong: Run, run: Run) -> bool:
+def _alike(exercise: Exercise, wrong: Run, run: Run, *, narrow: bool) -> bool:
     if len(wrong.seen) != len(run.seen) or isinstance(run.fault, Crashed):
         return False
     if str(wrong.fault) != str(run.fault):
         return False
     try:
         return not any(
-            difference(theirs, mine, exercise.ulps, exercise.scale)
+            _apart(exercise, theirs, mine, narrow=narrow)
             for (_, theirs), (_, mine) in zip(wrong.seen, run.seen, strict=True)
         )
     except WrongKind:
         return False
+
+
+def _apart(exercise: Exercise, theirs: Any, mine: Any, *, narrow: bool) -> bool:
+    """Tell whether two results differ by more than rounding; a mistake may have widened its own."""
+    if narrow and np.asarray(mine).dtype == np.float32:
+        theirs, mine = mine, theirs
+    return difference(theirs, mine, exercise.ulps, exercise.scale) is not None
 
 
 def _widened(

@@ -234,6 +234,11 @@ def sigmoid_overflows(x):
     return y, y * (1 - y)
 
 
+def sigmoid_slope_overflows(x):
+    small = np.exp(-x)
+    return 1 / (1 + small), small / (1 + small) ** 2
+
+
 def sigmoid_falls(x):
     y = 1 / (1 + np.exp(np.minimum(x, 700)))
     return y, y * (1 - y)
@@ -311,6 +316,12 @@ SIGMOID = Exercise(
             sigmoid_overflows,
             "For large x this is ∞/∞, which is NaN. Where x is positive use 1/(1 + e⁻ˣ): its "
             "exponential only gets small.",
+        ),
+        Mistake(
+            "overflow in the derivative",
+            sigmoid_slope_overflows,
+            "On paper e⁻ˣ/(1 + e⁻ˣ)² is the derivative, but for very negative x it is ∞/∞, NaN. "
+            "y(1 − y), from the y that you have, cannot overflow.",
         ),
         Mistake(
             "falling",
@@ -542,11 +553,18 @@ def relu_entry_by_entry(x):
     return y, slope
 
 
+def relu_cases(rng: np.random.Generator) -> Iterator[Case]:
+    yield from activation_cases(at_kink=True)(rng)
+    for asked in ("value", "derivative"):
+        inputs = {"x": 10 * mixed(rng, 4), "hyper": {}, "asked": asked}
+        yield Case(asked, f"numbers ten times as large, the {asked}", inputs)
+
+
 RELU = Exercise(
     reference=relu,
     summary="the rectifier and its derivative",
     parts=activation_parts(0.5, 0.5, kink(1)),
-    cases=activation_cases(at_kink=True),
+    cases=relu_cases,
     run=play_activation,
     scale=1.0,
     mistakes=(
@@ -563,10 +581,10 @@ RELU = Exercise(
             "and the frameworks take 0.",
         ),
         Mistake(
-            "slope of what is left",
+            "slope 1 everywhere",
             relu_slope_after_the_change,
-            "The derivative asks y >= 0, and y is never below 0, so it is 1 everywhere. Ask x, "
-            "or ask y > 0.",
+            "Your derivative is 1 everywhere. On the left the ReLU is flat: 0 there. If you ask "
+            "y >= 0: y is never below 0. Ask x > 0.",
         ),
         Mistake(
             "the negative side",
@@ -1406,6 +1424,32 @@ def output_variance_one(*, variance=1.0):
     return alpha, math.sqrt(1 / (variance / 2 + alpha**2 * m2))
 
 
+def equations_of_variance_one(*, variance=1.0):
+    import math
+
+    def below(z):
+        return (1 + math.erf(z / math.sqrt(2))) / 2
+
+    s = math.sqrt(variance)
+    m1 = math.exp(variance / 2) * below(-s) - 1 / 2
+    m2 = math.exp(2 * variance) * below(-2 * s) - 2 * math.exp(variance / 2) * below(-s) + 1 / 2
+    alpha = -1 / (math.sqrt(2 * math.pi) * m1)
+    return alpha, 1 / math.sqrt(1 / 2 + alpha**2 * m2)
+
+
+def erf_of_z(*, variance=1.0):
+    import math
+
+    def below(z):
+        return (1 + math.erf(z)) / 2
+
+    s = math.sqrt(variance)
+    m1 = math.exp(variance / 2) * below(-s) - 1 / 2
+    m2 = math.exp(2 * variance) * below(-2 * s) - 2 * math.exp(variance / 2) * below(-s) + 1 / 2
+    alpha = -s / (math.sqrt(2 * math.pi) * m1)
+    return alpha, math.sqrt(variance / (variance / 2 + alpha**2 * m2))
+
+
 def constants_from_erfc(*, variance=1.0):
     import math
 
@@ -1502,6 +1546,18 @@ SELU_CONSTANTS = Exercise(
             "The output gets variance 1, not ν. At a fixed point what comes out is what went in: "
             "λ² (½ν + α² m₂) = ν.",
         ),
+        Mistake(
+            "the equations of variance 1",
+            equations_of_variance_one,
+            "You solve the lesson's two equations, which are those of ν = 1. For another variance "
+            "the right side has the mean √(ν/2π) and the mean square ν/2, and the output ν.",
+        ),
+        Mistake(
+            "erf of z",
+            erf_of_z,
+            "Φ(z) is ½(1 + erf(z/√2)). Without the √2 it belongs to a normal distribution of "
+            "variance ½.",
+        ),
     ),
     honest=(constants_from_erfc, constants_by_quadrature, constants_by_bisection),
 )
@@ -1548,6 +1604,19 @@ def selu_slope_without_the_scale(x):
     power = np.exp(np.minimum(x, 0))
     y = scale * np.where(x > 0, x, alpha * (power - 1))
     return y, np.where(x > 0, 1, alpha * power)
+
+
+def selu_slope_one_on_the_right(x):
+    alpha, scale = 1.6732632423543772848, 1.0507009873554804934
+    power = np.exp(np.minimum(x, 0))
+    y = scale * np.where(x > 0, x, alpha * (power - 1))
+    return y, np.where(x > 0, 1, scale * alpha * power)
+
+
+def selu_slope_from_the_value_plus_alpha(x):
+    alpha, scale = 1.6732632423543772848, 1.0507009873554804934
+    y = scale * np.where(x > 0, x, alpha * (np.exp(np.minimum(x, 0)) - 1))
+    return y, np.where(x > 0, scale, y + alpha)
 
 
 def selu_constants_swapped(x):
@@ -1639,6 +1708,17 @@ SELU = Exercise(
             "derivative without λ",
             selu_slope_without_the_scale,
             "The value is right but its derivative lacks the factor λ.",
+        ),
+        Mistake(
+            "derivative 1 on the right",
+            selu_slope_one_on_the_right,
+            "On the right your derivative is 1. The value there is λx: its derivative is λ.",
+        ),
+        Mistake(
+            "value plus α",
+            selu_slope_from_the_value_plus_alpha,
+            "On the left your derivative is y + α, as for ELU. Here y = λα(eˣ − 1), so that "
+            "λαeˣ is y + λα.",
         ),
         Mistake(
             "α and λ swapped",
@@ -1916,6 +1996,16 @@ def gelu_exact_slope_for_both(x, *, approximate="none"):
     return x * gate, slope
 
 
+def gelu_density_for_both(x, *, approximate="none"):
+    import math
+
+    if approximate == "tanh":
+        gate = (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
+    else:
+        gate = (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+    return x * gate, gate + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
 def gelu_inner_derivative_forgotten(x, *, approximate="none"):
     import math
 
@@ -2044,6 +2134,12 @@ GELU = Exercise(
             "to the function that is used: differentiate the tanh form.",
         ),
         Mistake(
+            "density for both",
+            gelu_density_for_both,
+            "With the tanh form your derivative is G(x) + xφ(x). φ is the derivative of Φ, and G "
+            "is only near it: G' is ½(1 − tanh²) times the derivative of what is inside.",
+        ),
+        Mistake(
             "inner derivative forgotten",
             gelu_inner_derivative_forgotten,
             "In the tanh form the chain rule stops at 1 − tanh². Multiply by the derivative of "
@@ -2078,6 +2174,12 @@ def mish_overflows(x):
     t = (power - 1) / (power + 1)
     s = 1 / (1 + np.exp(-x))
     return x * t, t + x * (1 - t**2) * s
+
+
+def mish_slope_overflows(x):
+    t = np.tanh(np.logaddexp(0, x))
+    power = np.exp(x)
+    return x * t, t + x * (1 - t**2) * power / (1 + power)
 
 
 def mish_without_tanh(x):
@@ -2177,6 +2279,12 @@ MISH = Exercise(
             "overflow.",
         ),
         Mistake(
+            "overflow in the derivative",
+            mish_slope_overflows,
+            "The value is right, but eˣ/(1 + eˣ) in the derivative is ∞/∞ for large x. 1/(1 + e⁻ˣ) "
+            "is the same number, and your own sigmoid overflows nowhere.",
+        ),
+        Mistake(
             "tanh left out",
             mish_without_tanh,
             "The gate is the softplus itself, which has no upper end: for large x you get x². "
@@ -2253,6 +2361,12 @@ def dead_cases(rng: np.random.Generator) -> Iterator[Case]:
     leaky = outputs(6, 6, 1)
     leaky[:, -2:] = -rng.uniform(0.01, 0.05, (6, 2))
     yield case("leaky", "a leaky layer: one unit is dead, two are always negative", leaky)
+    odd = rng.uniform(0.1, 2.0, (6, 8))
+    odd[:, 0] = 0.0
+    odd[::2, 1] = -odd[1::2, 1]
+    odd[:, 2:4] = odd[0, 2:4]
+    odd[:, 4:7] *= 1e-9
+    yield case("leaky", "one of eight units is dead; the others add up to 0 or hardly move", odd)
 
 
 def share_of_zeros(activations):
@@ -2287,6 +2401,18 @@ def negative_counts_as_dead(activations):
     return np.mean(np.all(activations <= 0, axis=0))
 
 
+def sum_of_zero(activations):
+    return np.mean(activations.sum(axis=0) == 0)
+
+
+def same_for_every_sample(activations):
+    return np.mean(np.ptp(activations, axis=0) == 0)
+
+
+def nearly_zero(activations):
+    return np.mean(np.all(np.isclose(activations, 0), axis=0))
+
+
 def dead_by_the_largest_size(activations):
     return float(np.mean(np.abs(activations).max(axis=0) == 0))
 
@@ -2307,6 +2433,7 @@ def dead_as_the_rest(activations):
 DEAD_FRACTION = Exercise(
     reference=dead_fraction,
     summary="the share of units that are 0 for every sample",
+    ulps=1_000_000_000,  # a share in float32 is as good
     parts=(
         Part("relu", 2, "a layer of ReLUs"),
         Part("leaky", 0.5, "a layer of leaky ReLUs"),
@@ -2359,6 +2486,24 @@ DEAD_FRACTION = Exercise(
             negative_counts_as_dead,
             "A unit that is always negative counts as dead. In a leaky layer it passes a gradient "
             "and can come back: only 0 is dead.",
+        ),
+        Mistake(
+            "outputs that add up to 0",
+            sum_of_zero,
+            "A unit counts as dead where its outputs add up to 0. Positive and negative ones may "
+            "cancel: ask each entry whether it is 0.",
+        ),
+        Mistake(
+            "the same for every sample",
+            same_for_every_sample,
+            "A unit counts as dead where it gives the same number for every sample. Dead is only "
+            "the one whose number is 0.",
+        ),
+        Mistake(
+            "nearly 0",
+            nearly_zero,
+            "Units whose outputs are tiny count as dead, as np.isclose has it. They pass a "
+            "gradient: dead is exactly 0.",
         ),
     ),
     honest=(dead_by_the_largest_size, dead_by_counting, dead_as_the_rest),

@@ -236,7 +236,7 @@ class WeightCases:
         if kernel:
             channels = int(self._rng.integers(60, 68)), int(self._rng.integers(85, 95))
         else:
-            channels = int(self._rng.integers(240, 280)), int(self._rng.integers(170, 190))
+            channels = int(self._rng.integers(400, 440)), int(self._rng.integers(104, 116))
         return Case(
             part,
             title,
@@ -341,6 +341,14 @@ def twice_the_variance(shape, rng, *, distribution="normal"):
     if distribution == "normal":
         return rng.normal(0, np.sqrt(2 / fan_in), shape)
     a = np.sqrt(6 / fan_in)
+    return rng.uniform(-a, a, shape)
+
+
+def average_of_the_fans(shape, rng, *, distribution="normal"):
+    n = np.prod(shape[:-2]) * (shape[-2] + shape[-1]) / 2
+    if distribution == "normal":
+        return rng.normal(0, np.sqrt(1 / n), shape)
+    a = np.sqrt(3 / n)
     return rng.uniform(-a, a, shape)
 
 
@@ -473,6 +481,12 @@ LECUN = Exercise(
             "This is He's variance 2/fan_in, made for ReLU. LeCun's is 1/fan_in.",
         ),
         Mistake(
+            "average of the fans",
+            average_of_the_fans,
+            "This is Xavier's variance 2/(fan_in + fan_out). LeCun's is 1/fan_in, however many "
+            "outputs there are.",
+        ),
+        Mistake(
             "never scaled",
             never_scaled,
             "The weights are not scaled at all: each layer multiplies the variance by fan_in "
@@ -481,8 +495,8 @@ LECUN = Exercise(
         Mistake(
             "always normal",
             always_normal,
-            "distribution is not looked at: the uniform weights come from a normal distribution. "
-            'For "uniform" draw from U(−a, a).',
+            'Where distribution is "uniform" your weights are normal. Ask for it, and draw from '
+            "U(−a, a) there.",
         ),
         Mistake("a generator of its own", own_generator, OWN_GENERATOR),
         Mistake("a generator without a seed", generator_without_a_seed, NO_SEED),
@@ -603,6 +617,14 @@ def gain_under_the_root(shape, rng, *, distribution="normal", gain=1.0):
     return rng.uniform(-a, a, shape)
 
 
+def gain_squared(shape, rng, *, distribution="normal", gain=1.0):
+    n = np.prod(shape[:-2]) * (shape[-2] + shape[-1]) / 2
+    if distribution == "normal":
+        return gain**2 * rng.normal(0, np.sqrt(1 / n), shape)
+    a = gain**2 * np.sqrt(3 / n)
+    return rng.uniform(-a, a, shape)
+
+
 def xavier_without_the_kernel(shape, rng, *, distribution="normal", gain=1.0):
     n = (shape[-2] + shape[-1]) / 2
     if distribution == "normal":
@@ -716,6 +738,12 @@ XAVIER = Exercise(
             gain_under_the_root,
             "The gain multiplies the variance. It multiplies the weights, so that the variance "
             "grows by its square: keep it outside the root.",
+        ),
+        Mistake(
+            "gain squared",
+            gain_squared,
+            "The weights are multiplied by the square of the gain, so their variance by its fourth "
+            "power. g² stands in the variance; a weight gets g.",
         ),
         Mistake(
             "kernel left out",
@@ -1040,7 +1068,7 @@ def fan_out_forward(widths, weight_variance, *, slope=1.0, input_mean_square=1.0
     return np.array(result)
 
 
-def input_activated_too(widths, weight_variance, *, slope=1.0, input_mean_square=1.0):
+def one_activation_too_many(widths, weight_variance, *, slope=1.0, input_mean_square=1.0):
     v, result = input_mean_square, []
     for n, variance in zip(widths, weight_variance, strict=False):
         v = n * variance * (1 + slope**2) / 2 * v
@@ -1161,10 +1189,10 @@ FORWARD_VARIANCE = Exercise(
             "n_{l−1} of them, so the first factor is widths[0].",
         ),
         Mistake(
-            "input activated too",
-            input_activated_too,
-            "The input is put through the activation as well. The first layer sums up x itself; "
-            "only from the second on does (1 + a²)/2 come in.",
+            "one activation too many",
+            one_activation_too_many,
+            "Every layer has one factor (1 + a²)/2 too many: the input was put through the "
+            "activation, or these are the E[h²] behind it. v₁ = n₀ σ₁² E[h₀²] has no such factor.",
         ),
         Mistake(
             "variance instead of mean square",
@@ -1450,6 +1478,9 @@ def look_at_products(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
     text = f"the share of {DRAWS} draws whose first entry is positive, about"
     yield text, 0.5 if usual[0, 0] else float(positive[0, 0]) / DRAWS
     yield "every other entry is positive about as often", bool(np.all(usual.flat[1:]))
+    alike = np.sum(draws[:, :, None, 0] * draws[:, None, :, 1] > 0, axis=0)
+    paired = (alike >= FEWEST) & (alike <= DRAWS - FEWEST)
+    yield "entries of two columns have the same sign in about half of them", bool(np.all(paired))
     yield "WᵀW of the last draw", draws[-1].T @ draws[-1]
 
 
@@ -1474,6 +1505,13 @@ def signs_never_fixed(shape, rng, *, gain=1.0):
     a = rng.standard_normal((max(shape), min(shape)))
     q, _ = np.linalg.qr(a)
     return gain * (q if rows >= columns else q.T)
+
+
+def one_sign_for_all(shape, rng, *, gain=1.0):
+    rows, columns = shape
+    a = rng.standard_normal((max(shape), min(shape)))
+    q, _ = np.linalg.qr(a)
+    return gain * rng.choice([-1.0, 1.0]) * (q if rows >= columns else q.T)
 
 
 def wide_not_transposed(shape, rng, *, gain=1.0):
@@ -1502,6 +1540,14 @@ def root_of_the_gain(shape, rng, *, gain=1.0):
     a = rng.standard_normal((max(shape), min(shape)))
     q, r = np.linalg.qr(a)
     q = np.sqrt(gain) * q * np.sign(np.diag(r))
+    return q if rows >= columns else q.T
+
+
+def square_of_the_gain(shape, rng, *, gain=1.0):
+    rows, columns = shape
+    a = rng.standard_normal((max(shape), min(shape)))
+    q, r = np.linalg.qr(a)
+    q = gain**2 * q * np.sign(np.diag(r))
     return q if rows >= columns else q.T
 
 
@@ -1586,6 +1632,12 @@ ORTHOGONAL = Exercise(
             "same in every draw. Multiply each column by the sign of its entry on R's diagonal.",
         ),
         Mistake(
+            "one sign for all",
+            one_sign_for_all,
+            "One sign is drawn for the whole matrix, and how the columns lie to each other stays "
+            "the library's choice. Each column has a sign of its own, that on R's diagonal.",
+        ),
+        Mistake(
             "wide matrix not transposed",
             wide_not_transposed,
             "QR of a wide matrix gives a square Q. Draw the transpose, a tall matrix, and turn "
@@ -1608,10 +1660,17 @@ ORTHOGONAL = Exercise(
             "multiplies W.",
         ),
         Mistake(
+            "square of the gain",
+            square_of_the_gain,
+            "The matrix is multiplied by the square of the gain. gain² is the factor of WᵀW, which "
+            "holds W twice: the gain itself multiplies W.",
+        ),
+        Mistake(
             "drawn between 0 and 1",
             drawn_between_0_and_1,
-            "The matrix given to QR has only positive entries, so that its first column always "
-            "points the same way. Draw from N(0, 1), which prefers no direction.",
+            "Some entries have the same sign in every draw, as from a matrix between 0 and 1 given "
+            "to QR. Draw from N(0, 1), which prefers no direction, and take the signs of R's "
+            "diagonal.",
         ),
         Mistake(
             "multiplied by the diagonal",
@@ -1707,6 +1766,14 @@ def lsuv_cases(rng: np.random.Generator) -> Iterator[Case]:
     # The second batch is the first again, so that the third must not be looked at any more.
     stopping["batches"] = [first, first, 5 * first]
     yield Case("repeat", "the variance is near enough after one step", stopping)
+    inside = network((4, 5, 3), tanh, tol=0.25)
+    first = inside["batches"][0]
+    inside["batches"] = [scale * first for scale in (1.0, 1.07, 1.09, 1.09, 5.0)]
+    yield Case("repeat", "the variance is about 1.14 after one step, the tolerance 0.25", inside)
+    outside = network((4, 5, 3), relu, tol=0.25)
+    first = outside["batches"][0]
+    outside["batches"] = [scale * first for scale in (1.0, 2.0, 2.36, 2.36)]
+    yield Case("repeat", "the variance is about 1.39 after two steps, the tolerance 0.25", outside)
     narrow = network((5, 4, 6), relu)
     narrow["weights"] = [w.astype(np.float32) for w in narrow["weights"]]
     narrow["batches"] = [batch.astype(np.float32) for batch in narrow["batches"]]
@@ -1789,6 +1856,57 @@ def tolerance_ignored(weights, activation, batches, *, tol=0.01):
             for below in finished:
                 h = activation(h @ below)
             w = w / np.sqrt(np.var(h @ w))
+        finished.append(w)
+    return finished
+
+
+def tolerance_typed_in(weights, activation, batches, *, tol=0.01):
+    finished = []
+    for given in weights:
+        q, r = np.linalg.qr(given if given.shape[0] >= given.shape[1] else given.T)
+        q = q * np.sign(np.diag(r))
+        w = q if given.shape[0] >= given.shape[1] else q.T
+        for h in batches:
+            for below in finished:
+                h = activation(h @ below)
+            variance = np.var(h @ w)
+            if abs(variance - 1) <= 0.01:
+                break
+            w = w / np.sqrt(variance)
+        finished.append(w)
+    return finished
+
+
+def rescaled_before_the_end(weights, activation, batches, *, tol=0.01):
+    finished = []
+    for given in weights:
+        q, r = np.linalg.qr(given if given.shape[0] >= given.shape[1] else given.T)
+        q = q * np.sign(np.diag(r))
+        w = q if given.shape[0] >= given.shape[1] else q.T
+        for h in batches:
+            for below in finished:
+                h = activation(h @ below)
+            variance = np.var(h @ w)
+            w = w / np.sqrt(variance)
+            if abs(variance - 1) <= tol:
+                break
+        finished.append(w)
+    return finished
+
+
+def tolerance_of_the_deviation(weights, activation, batches, *, tol=0.01):
+    finished = []
+    for given in weights:
+        q, r = np.linalg.qr(given if given.shape[0] >= given.shape[1] else given.T)
+        q = q * np.sign(np.diag(r))
+        w = q if given.shape[0] >= given.shape[1] else q.T
+        for h in batches:
+            for below in finished:
+                h = activation(h @ below)
+            variance = np.var(h @ w)
+            if abs(np.sqrt(variance) - 1) <= tol:
+                break
+            w = w / np.sqrt(variance)
         finished.append(w)
     return finished
 
@@ -1997,6 +2115,23 @@ LSUV = Exercise(
             tolerance_ignored,
             "Every batch rescales the weights. Where the variance is within tol of 1 the layer is "
             "done: leave its loop before you rescale.",
+        ),
+        Mistake(
+            "0.01 typed in",
+            tolerance_typed_in,
+            "The tolerance is always 0.01. Use tol: 0.01 is only its default.",
+        ),
+        Mistake(
+            "rescaled before the end",
+            rescaled_before_the_end,
+            "A layer whose variance is within tol of 1 is rescaled once more before it ends. Ask "
+            "first: then it stays as it is.",
+        ),
+        Mistake(
+            "tolerance of the deviation",
+            tolerance_of_the_deviation,
+            "You compare the standard deviation with 1. tol is for the variance: |v − 1| ≤ tol, "
+            "before the root.",
         ),
         Mistake(
             "weights left as they are",

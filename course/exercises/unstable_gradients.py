@@ -298,6 +298,15 @@ def smallest_eigenvalue(J):
     return np.min(np.abs(np.linalg.eigvals(J)))
 
 
+def largest_diagonal_entry(J):
+    return np.max(np.abs(np.diag(J)))
+
+
+def modulus_without_the_root(J):
+    values = np.linalg.eigvals(J)
+    return np.max(values.real**2 + values.imag**2)
+
+
 def radius_from_eig(J):
     values, _ = np.linalg.eig(J)
     return float(max(abs(value) for value in values))
@@ -384,6 +393,18 @@ RADIUS = Exercise(
             smallest_eigenvalue,
             "This is the smallest |λ|. Over many layers the largest one wins, so take the maximum.",
         ),
+        Mistake(
+            "largest diagonal entry",
+            largest_diagonal_entry,
+            "You take the largest entry of the diagonal. The eigenvalues stand there only where J "
+            "is triangular; for any other J ask np.linalg.eigvals.",
+        ),
+        Mistake(
+            "modulus without the root",
+            modulus_without_the_root,
+            "This is |λ|², the sum of both squares. The modulus is its root, √(Re² + Im²), or "
+            "np.abs.",
+        ),
     ),
     honest=(radius_from_eig, radius_from_both_parts, radius_by_squaring),
 )
@@ -439,6 +460,10 @@ def norms_from_one_on(J, *, steps):
 def zeroth_power_left_out(J, *, steps):
     powers = [np.linalg.matrix_power(J, k) for k in range(1, steps + 1)]
     return np.array([np.linalg.norm(power, 2) for power in powers])
+
+
+def last_power_left_out(J, *, steps):
+    return np.array([np.linalg.norm(np.linalg.matrix_power(J, k), 2) for k in range(steps)])
 
 
 def one_norms(J, *, steps):
@@ -520,6 +545,12 @@ POWERS = Exercise(
             "The power 0 is missing: from 0 to steps there are steps + 1 powers, and the first "
             "norm is 1.",
         ),
+        Mistake(
+            "last power left out",
+            last_power_left_out,
+            "The last power is missing: range(steps) ends at steps − 1. From 0 to steps there are "
+            "steps + 1 powers.",
+        ),
     ),
     honest=(
         norms_by_matrix_power,
@@ -592,6 +623,11 @@ def turn_of_the_largest_real_part(J):
 def fastest_turn(J):
     angle = np.max(np.abs(np.angle(np.linalg.eigvals(J))))
     return 2 * np.pi / angle if angle > 0 else np.inf
+
+
+def angle_itself(J):
+    values = np.linalg.eigvals(J)
+    return abs(np.angle(values[np.argmax(np.abs(values))]))
 
 
 def period_by_atan2(J):
@@ -668,6 +704,12 @@ PERIOD = Exercise(
             "You take the largest angle of all eigenvalues. The fastest turn may belong to an "
             "eigenvalue that dies out; the one of largest modulus decides.",
         ),
+        Mistake(
+            "the angle itself",
+            angle_itself,
+            "This is the angle of one layer, |ω|. Asked is how many of them make a full turn: "
+            "2π/|ω|.",
+        ),
     ),
     honest=(period_by_atan2, period_by_the_cosine, period_by_the_logarithm),
 )
@@ -704,6 +746,10 @@ def negative_entries_lost(grad, *, clip_value):
 
 def sign_lost(grad, *, clip_value):
     return np.minimum(np.abs(grad), clip_value)
+
+
+def large_entries_all_positive(grad, *, clip_value):
+    return np.where(np.abs(grad) > clip_value, clip_value, grad)
 
 
 def large_entries_dropped(grad, *, clip_value):
@@ -779,6 +825,12 @@ CLIP_VALUE = Exercise(
             sign_lost,
             "The sign is lost: −5 becomes c instead of −c. Cut from both sides, or put the sign "
             "back.",
+        ),
+        Mistake(
+            "large entries all positive",
+            large_entries_all_positive,
+            "Every entry that is too large becomes +c, a negative one too, which turns it round. "
+            "Below −c it becomes −c.",
         ),
         Mistake(
             "large entries dropped",
@@ -981,8 +1033,8 @@ CLIP_NORM = Exercise(
         Mistake(
             "always rescaled",
             always_rescaled,
-            "Every gradient ends at the length c, short ones too: near the minimum the steps never "
-            "become small. The factor is min(1, c/‖g‖).",
+            "A gradient shorter than c is made longer, up to c: near the minimum the steps never "
+            "become small. Clipping only shortens: the factor is min(1, c/‖g‖).",
         ),
         Mistake(
             "sum of the norms",

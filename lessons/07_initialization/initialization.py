@@ -29,7 +29,8 @@
 # This course grew out of lecture notes, which students copy from. Where they err or disagree, a note headed
 # **The sources differ** says so and shows it. Four of them matter here: **the slides**, lecture 5 of Gilles Louppe's
 # course *Deep Learning*; **the notes**, a summary called *Training Deep Neural Networks*; **the second slides**,
-# on training in practice; and **the second notes**, on training neural networks, chapter 13.4.
+# *Training Neural Networks* of a machine learning engineering course; and **the Murphy notes**, a summary of section
+# 13.4 of Murphy's *Probabilistic Machine Learning*.
 
 # %%
 from itertools import pairwise
@@ -192,7 +193,7 @@ np.testing.assert_allclose(np.var(a + together), 5, rtol=0.01)
 # Without an activation $E[h^2] = v$, and L layers multiply the variance by $(nσ^2)^L$. Take weights from N(0, 1): each
 # layer multiplies by n.
 #
-# > **The sources differ.** The second notes write the step as $E[w]^2E[x^2]$. With weights of mean 0 that is 0, and
+# > **The sources differ.** The Murphy notes write the step as $E[w]^2E[x^2]$. With weights of mean 0 that is 0, and
 # > there would be no signal at all; $E[w^2]\,E[x^2]$ is meant. They start from N(0, 1) and go on with σ²: with N(0, 1)
 # > the σ² would be 1.
 
@@ -255,7 +256,7 @@ assert 70 < blown["sigmoid"][9] < 110
 # Where the 3 comes from: $V[U(-a, a)] = \frac{(2a)^2}{12} = \frac{a^2}{3}$. A bound of $1/\sqrt{n_{in}}$, which was usual
 # before, has a third of the variance. Keep that in mind for section 6.
 #
-# > **The sources differ.** The second notes present LeCun's as the case $n_{in} = n_{out}$ of Xavier's. It is
+# > **The sources differ.** The Murphy notes present LeCun's as the case $n_{in} = n_{out}$ of Xavier's. It is
 # > $1/n_{in}$ always. In a layer from 64 to 256 units the two differ by 2.5:
 
 # %%
@@ -436,7 +437,7 @@ np.testing.assert_allclose(np.var(h), (1 - 1 / np.pi) / 2, rtol=0.01)
 # %% [markdown]
 # > **The sources differ.** The second slides write He's variance as $2/n_{avg}$. The paper has $2/n_{in}$, and says that
 # > $2/n_{out}$ would do as well, for what matters is that one of the two directions holds exactly: then the other one is
-# > off by a factor that depends on the first and last width only. The second notes call it "Hue" initialization; the
+# > off by a factor that depends on the first and last width only. The Murphy notes call it "Hue" initialization; the
 # > man's name is He, Kaiming He. Ten ReLU layers from 64 to 1064 units:
 
 # %%
@@ -766,7 +767,7 @@ assert lsuv_spread["relu", "orthogonal"][9] < 0.01
 # The same recipe for every activation, and nobody derived a factor. On new pictures the variance is not exactly 1: ReLU
 # and GELU pass the difference between the two batches on from layer to layer. What LSUV does not look at is the way back.
 #
-# > **The sources differ.** The second notes describe LSUV in one pass: "compute the variance of activation", then rescale
+# > **The sources differ.** The Murphy notes describe LSUV in one pass: "compute the variance of activation", then rescale
 # > once. The paper differs in two points. It looks at the layer's output **before** the non-linearity, z. And it
 # > **iterates**, each step on a new mini-batch, until the variance is within the tolerance. Both differences in numbers:
 
@@ -817,6 +818,7 @@ assert all(last < once for once, last in off.values())
 # A deep network on the digits, eight hidden layers of 48 units, momentum 0.9, four epochs. Seven starts, four activations.
 # Each pair gets the best of five rates from 0.003 to 0.3, chosen on a fifth of the training part and two other seeds; then
 # eight seeds, judged on the test part.
+
 # %%
 trained = read_study(Path("data", "training.csv"))
 NAMES = {

@@ -98,8 +98,8 @@ check(spectral_radius).award()
 # $$\|J^k\|_2 \quad\text{for } k = 0, 1, ..., K.$$
 #
 # $\|A\|_2$ is the **spectral norm**, the most by which A stretches a vector: its largest singular
-# value. $J^0$ is the identity. `steps` is K. Return an array of shape (K + 1,): entry k is
-# $\|J^k\|_2$.
+# value. $J^0$ is the identity, `np.eye(n, dtype=J.dtype)`: `np.eye(n)` alone is float64 whatever J is.
+# `steps` is K. Return an array of shape (K + 1,): entry k is $\|J^k\|_2$.
 #
 # **By hand.** $J = \begin{pmatrix} 0 & 3 \\ 0 & 0 \end{pmatrix}$ has the radius 0. Yet
 # $\|J^0\| = 1$ and $\|J\| = 3$; from $J^2 = 0$ on the norm is 0.
@@ -163,7 +163,8 @@ check(rotation_period).award()
 #
 # $$g_i ← \min(c, \max(-c, g_i)).$$
 #
-# `grad` has any shape; `clip_value` is c > 0. An entry that has overflowed to ±∞ becomes ±c.
+# `grad` has any shape; `clip_value` is c > 0. An entry that has overflowed to ±∞ becomes ±c. Python's
+# `min` and `max` do not work on arrays; `np.minimum` and `np.maximum` go entry by entry.
 #
 # **By hand.** c = 1: (0.9, −100) becomes (0.9, −1).
 

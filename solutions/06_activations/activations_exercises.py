@@ -123,6 +123,8 @@ check(tanh).award()
 #
 # $$f(x) = \max(0, x), \qquad f'(x) = \begin{cases} 1 & x > 0 \\ 0 & x ≤ 0. \end{cases}$$
 #
+# Python's `max` does not work on arrays; `np.maximum` goes entry by entry.
+#
 # **By hand.** x = (−2, 0, 3): f = (0, 0, 3), f' = (0, 0, 1).
 
 
@@ -447,8 +449,8 @@ check(mish).award()
 # ## 14. Dead units (3 points)
 #
 # A ReLU that gives 0 for **every** sample passes no gradient and cannot learn. `activations` holds the outputs of a
-# layer, shape (samples, units). Return the share of its units that are exactly 0 for every sample, one number from 0
-# to 1.
+# layer, shape (samples, units); in a leaky layer some are negative. Return the share of its units that are exactly 0
+# for every sample, one number from 0 to 1.
 #
 # **By hand.** Two samples of four units, (0, 1, 0, 0) and (0, 0, 2, 0): the first and the last unit are dead, 0.5.
 

@@ -285,8 +285,8 @@ check(orthogonal).award()
 # *Layer-sequential unit variance* lets the data set the scale. Go through the layers, the first one
 # first:
 #
-# 1. Replace the given matrix by its orthonormal factor Q, with the signs fixed as in exercise 7: of a
-#    wide matrix, the transpose of its transpose's. This is the first W.
+# 1. Factor the given matrix with QR, fix the signs of Q as in exercise 7, and take Q in its place. A
+#    wide matrix is transposed before, and its Q back after. This is the first W.
 # 2. Take the first batch, pass it through the *finished* layers below ($h ← f(hW)$ for each), and
 #    measure $v = V[hW]$: one number, the variance (1/N) over all samples and units of the layer's
 #    output, *before* its own activation.

@@ -472,6 +472,28 @@ def test_a_known_mistake_that_also_changes_its_inputs_or_widens_is_named():
     assert [part.judged for part in verdict.parts] == [True] * 4 + [False] * 2
 
 
+def test_a_known_mistake_that_keeps_float32_where_its_variant_widens_is_named():
+    function = answer(
+        "def leaky_relu(x, *, negative_slope=0.01):\n"
+        "    y = np.where(x > 0, x, -negative_slope * x)\n"
+        "    return y, np.where(x > 0, 1, -negative_slope).astype(x.dtype)"
+    )
+    verdict = judge(find_exercise("leaky_relu"), function, SEED)
+    assert verdict.mistake.name == "leak turned around"
+
+
+def test_float32_rounding_in_the_place_of_float64_is_no_known_mistake():
+    """The slip of this name is smaller than what float32 rounds away."""
+    function = answer(
+        "def clip_by_global_norm(grads, *, max_norm):\n"
+        "    grads = [grad.astype(np.float32) for grad in grads]\n"
+        "    norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))\n"
+        "    return [grad * (max_norm / max(norm, max_norm)) for grad in grads], norm"
+    )
+    verdict = judge(find_exercise("clip_by_global_norm"), function, SEED)
+    assert (verdict.failure.kind, verdict.mistake) == ("wrong_value", None)
+
+
 def test_a_note_about_float32_needs_right_values():
     right = (
         'u = np.zeros(theta.shape) if state is None else state["u"]\n    u = momentum * u - lr * '
