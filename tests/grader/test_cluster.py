@@ -16,7 +16,7 @@ import stand_in
 from grader import cluster as module
 from grader import grade as grading
 from grader.cluster import run_on_cluster
-from grader.errors import GraderError
+from grader.errors import GraderError, UsageError
 from grader.grade import grade
 from grader.gradebook import Writer
 from grader.pool import Task
@@ -110,6 +110,11 @@ def test_a_killed_worker_costs_nothing(handed_in, unit, console, tmp_path, monke
         monkeypatch.setattr(course, "__version__", "0.0.1")
         with pytest.raises(GraderError, match=r"than this machine \(0\.0\.1, code"):
             grade(handed_in, [unit], console, cluster=address, force=True)
+
+
+def test_what_is_no_address_is_said_at_once():
+    with pytest.raises(UsageError, match=r"nonsense is no address of a cluster\. Write it like"):
+        next(run_on_cluster([Task("never", int, ("1",))], "nonsense"))
 
 
 def test_a_cluster_that_goes_away_stops_the_run_and_loses_nothing(
