@@ -70,6 +70,9 @@ def standardize_cases(rng: np.random.Generator) -> Iterator[Case]:
     flat = some_batch(rng, 4, 3)
     flat[:, 1] = 1.5
     yield Case("constant", "4 samples, one feature constant", inputs(flat, "z", "std"))
+    tiny = some_batch(rng, 5, 3)
+    tiny[:, 2] *= 1e-10
+    yield Case("constant", "5 samples, one feature tiny but not constant", inputs(tiny, "z"))
     never = given()
     never["std"][2] = 0.0
     new = inputs(some_batch(rng, 4, 3), "z", moments=never)
@@ -223,8 +226,8 @@ STANDARDIZE = Exercise(
         Mistake(
             "a 1 in the moments",
             a_1_in_the_moments,
-            "z is right, but the moments say that the constant feature has std 1. They tell what "
-            "was measured, and that was 0: put the 1 only where you divide.",
+            "The moments say that the constant feature has std 1. They tell what was measured, and "
+            "that was 0: put the 1 only where you divide.",
         ),
         Mistake(
             "divided by zero",
