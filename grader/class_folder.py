@@ -176,9 +176,14 @@ def make_class(
         demo=str(demo).lower(),
         db=f"db = {_toml_text(db)}" if db else '# db = "postgresql://..." for another gradebook',
     )
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for folder in ("submitted", "exchange"):  # nbgrader's commands look for both
-        (root / folder).mkdir()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in ("submitted", "exchange"):  # nbgrader's commands look for both
+            (root / folder).mkdir()
+    except OSError as error:
+        raise UsageError(
+            f"{root} cannot be made: {error.strerror}. Choose a folder that you may write to."
+        ) from None
     write_atomically(root / "nbgrader_config.py", _NBGRADER.format(course_id=COURSE_ID).encode())
     write_atomically(root / MARK, text.encode(), mode=0o600)
     return open_class(root)
@@ -197,7 +202,12 @@ def open_class(
     Raises:
         UsageError: there is no class folder, or it is damaged.
     """
-    root = _find(folder)
+    try:
+        root = _find(folder)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be read: {error.strerror}. See who may read it."
+        ) from None
     path = root / MARK
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -256,10 +256,14 @@ def late(
     """Show who was late and what it costs; new dates in class.toml take effect at once."""
     from grader.late import late as run
     from grader.late import late_lines
+    from grader.results import nothing_graded
 
     opened = _open(klass, db)
     chosen = _graded(opened, units)
     found = run(opened, chosen)
+    for unit in chosen:
+        if not found[unit.key]:
+            raise nothing_graded(unit)
     if not as_json:
         for unit in chosen:
             for line in late_lines(unit, opened.schedule, found[unit.key]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
@@ -101,6 +102,8 @@ def _client(address: str) -> Iterator[Any]:
             f"--cluster needs {error.name}, which is not installed: install this course's extra "
             "named cluster, here and where the workers run."
         ) from None
+    if not re.search(r".:\d+$", address):  # dask would try for long to close what it never opened
+        raise UsageError(f"{address} is no address of a cluster. Write it like tcp://HOST:8786.")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # A submission of many megabytes is what it is.

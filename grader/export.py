@@ -60,6 +60,13 @@ def export(
                 f"{option} is for one unit, and there are {len(units)} units. Name one unit as "
                 "well."
             )
+    if output and output.is_dir():
+        raise UsageError(f"--output is the file to write, and {output} is a folder. Name a file.")
+    if (roster or column) and form not in PLATFORMS:
+        raise UsageError(
+            f"--roster and --column are for {' and '.join(PLATFORMS)}, and the format is {form}. "
+            "Say --format as well, or leave them out."
+        )
     made = []
     for unit in units:
         suffix = ".json" if form == "json" else ".csv"

@@ -18,10 +18,15 @@ _events.setLevel(logging.INFO)
 _events.addHandler(logging.NullHandler())
 
 
+class _Log(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say nothing: where the log cannot be written a verb's own file cannot, and it says so."""
+
+
 def open_log(klass: ClassFolder) -> None:
     """Write the events from now on into a class's log; it is made with the first event."""
     close_log()
-    handler = RotatingFileHandler(
+    handler = _Log(
         klass.root / NAME, maxBytes=SIZE, backupCount=OLDER, encoding="utf-8", delay=True
     )
     form = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S UTC")

@@ -69,7 +69,10 @@ def standardize_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("test", "a single test sample, with given moments", single)
     flat = some_batch(rng, 4, 3)
     flat[:, 1] = 1.5
-    yield Case("constant", "4 samples, one feature constant", inputs(flat, "z"))
+    yield Case("constant", "4 samples, one feature constant", inputs(flat, "z", "std"))
+    tiny = some_batch(rng, 5, 3)
+    tiny[:, 2] *= 1e-10
+    yield Case("constant", "5 samples, one feature tiny but not constant", inputs(tiny, "z"))
     never = given()
     never["std"][2] = 0.0
     new = inputs(some_batch(rng, 4, 3), "z", moments=never)
@@ -95,8 +98,8 @@ def divided_by_n_minus_1(x, moments=None):
 
 def each_sample_on_its_own(x, moments=None):
     if moments is None:
-        moments = {"mean": x.mean(axis=1), "std": x.std(axis=1)}
-        return (x - moments["mean"][:, None]) / moments["std"][:, None], moments
+        mean, std = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
+        return (x - mean) / std, {"mean": mean, "std": std}
     std = np.where(moments["std"] == 0, 1, moments["std"])
     return (x - moments["mean"]) / std, moments
 
@@ -106,6 +109,14 @@ def one_scale_for_all(x, moments=None):
         moments = {"mean": x.mean(), "std": x.std()}
     std = np.where(moments["std"] == 0, 1, moments["std"])
     return (x - moments["mean"]) / std, moments
+
+
+def a_1_in_the_moments(x, moments=None):
+    if moments is None:
+        std = x.std(axis=0)
+        moments = {"mean": x.mean(axis=0), "std": std + (std == 0)}
+    std = np.where(moments["std"] == 0, 1, moments["std"])
+    return (x - moments["mean"]) / std.astype(x.dtype), moments
 
 
 def divided_by_zero(x, moments=None):
@@ -211,6 +222,12 @@ STANDARDIZE = Exercise(
             one_scale_for_all,
             "One mean and one std for the whole array leave the features as unequal as they were. "
             "Every feature needs its own: axis=0.",
+        ),
+        Mistake(
+            "a 1 in the moments",
+            a_1_in_the_moments,
+            "The moments say that the constant feature has std 1. They tell what was measured, and "
+            "that was 0: put the 1 only where you divide.",
         ),
         Mistake(
             "divided by zero",
@@ -340,6 +357,16 @@ def standard_deviation_returned(x, gamma, beta, *, eps=1e-5):
     return gamma * (x - mean) / std + beta, mean, std
 
 
+def root_of_the_variance_returned(x, gamma, beta, *, eps=1e-5):
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    return gamma * (x - mean) / np.sqrt(std**2 + eps) + beta, mean, std
+
+
+def eps_in_the_variance_returned(x, gamma, beta, *, eps=1e-5):
+    mean, var = x.mean(axis=0), x.var(axis=0) + eps
+    return gamma * (x - mean) / np.sqrt(var) + beta, mean, var
+
+
 def batch_divided_by_the_variance(x, gamma, beta, *, eps=1e-5):
     mean, var = x.mean(axis=0), x.var(axis=0)
     return gamma * (x - mean) / (var + eps) + beta, mean, var
@@ -448,6 +475,18 @@ BATCH_NORM_TRAIN = Exercise(
             standard_deviation_returned,
             "The output is right, but the third result is √(σ² + ε). Asked is σ² itself, without "
             "ε and without the root: it is what the running moments average.",
+        ),
+        Mistake(
+            "root of the variance returned",
+            root_of_the_variance_returned,
+            "The output is right, but the third result is σ. Asked is the variance σ²: it is what "
+            "the running moments average.",
+        ),
+        Mistake(
+            "eps in the variance returned",
+            eps_in_the_variance_returned,
+            "The output is right, but the variance you return has ε in it. Add ε only under the "
+            "root: what the running moments average is σ² as it was measured.",
         ),
         Mistake(
             "divided by the variance",

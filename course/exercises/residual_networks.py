@@ -259,6 +259,9 @@ def backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("input", "grad_x, as many units as features", inputs("grad_x", 4, 4, 4))
     yield Case("branch", "the branch's gradients, one sample", inputs("grads", 1, 3, 4))
     yield Case("branch", "the branch's gradients, six samples", inputs("grads", 6, 3, 5))
+    edge = inputs("both", 3, 2, 4)
+    edge["w1"][:, 1], edge["b1"][1] = 0.0, 0.0
+    yield Case("branch", "a hidden unit whose input is exactly 0", edge)
     yield Case("scale", "a scaled branch", inputs("both", 4, 3, 5, scale=scale))
     yield Case("dtype", "five samples in float32", as_float32(inputs("both", 5, 3, 4, scale=scale)))
 
@@ -338,6 +341,33 @@ def relu_of_the_gradient(grad, x, w1, b1, w2, b2, *, scale=1.0):
     d2 = scale * grad
     d1 = np.maximum(d2 @ w2.T, 0)
     grads = {"w1": x.T @ d1, "b1": d1.sum(axis=0), "w2": h.T @ d2, "b2": d2.sum(axis=0)}
+    return grad + d1 @ w1.T, grads
+
+
+def slope_1_at_zero(grad, x, w1, b1, w2, b2, *, scale=1.0):
+    z = x @ w1 + b1
+    h = np.maximum(z, 0)
+    d2 = scale * grad
+    d1 = (d2 @ w2.T) * (z >= 0)
+    grads = {"w1": x.T @ d1, "b1": d1.sum(axis=0), "w2": h.T @ d2, "b2": d2.sum(axis=0)}
+    return grad + d1 @ w1.T, grads
+
+
+def values_before_the_relu(grad, x, w1, b1, w2, b2, *, scale=1.0):
+    z = x @ w1 + b1
+    d2 = scale * grad
+    d1 = (d2 @ w2.T) * (z > 0)
+    grads = {"w1": x.T @ d1, "b1": d1.sum(axis=0), "w2": z.T @ d2, "b2": d2.sum(axis=0)}
+    return grad + d1 @ w1.T, grads
+
+
+def all_gradients_averaged(grad, x, w1, b1, w2, b2, *, scale=1.0):
+    z = x @ w1 + b1
+    h = np.maximum(z, 0)
+    d2 = scale * grad
+    d1 = (d2 @ w2.T) * (z > 0)
+    n = len(x)
+    grads = {"w1": x.T @ d1 / n, "b1": d1.mean(axis=0), "w2": h.T @ d2 / n, "b2": d2.mean(axis=0)}
     return grad + d1 @ w1.T, grads
 
 
@@ -460,6 +490,24 @@ RESIDUAL_BACKWARD = Exercise(
             relu_ignored_on_the_way_back,
             "The gradient passes the branch's ReLU as if it were not there. Where the unit was "
             "off its slope is 0: multiply by (z > 0).",
+        ),
+        Mistake(
+            "slope 1 at zero",
+            slope_1_at_zero,
+            "Where a hidden unit's input is exactly 0 the gradient passes. The slope there is "
+            "defined as 0: multiply by (z > 0), not (z >= 0).",
+        ),
+        Mistake(
+            "values before the ReLU",
+            values_before_the_relu,
+            "The gradient of w2 is taken with the hidden values before the ReLU. What w2 was "
+            "multiplied with on the way forward is h = max(z, 0).",
+        ),
+        Mistake(
+            "all gradients averaged",
+            all_gradients_averaged,
+            "The parameters' gradients are divided by the number of samples. If the loss is a "
+            "mean, grad has the 1/N already: here the samples add up.",
         ),
         Mistake(
             "ReLU of the gradient",
@@ -1052,6 +1100,15 @@ def parameters_without_the_scale(grad, levels, branch_backward, *, scale=1.0):
     return grad, grads
 
 
+def scaled_twice(grad, levels, branch_backward, *, scale=1.0):
+    grads = []
+    for k in reversed(range(len(levels) - 1)):
+        grad_z, grad_theta = branch_backward(k, levels[k], scale * grad)
+        grads.insert(0, grad_theta)
+        grad = grad + scale * grad_z
+    return grad, grads
+
+
 def all_gradients_scaled_afterwards(grad, levels, branch_backward, *, scale=1.0):
     blocks = len(levels) - 1
     grads = [None] * blocks
@@ -1155,6 +1212,12 @@ STACK_BACKWARD = Exercise(
             "enters it from behind is s·grad.",
         ),
         Mistake(
+            "scaled twice",
+            scaled_twice,
+            "The scale is applied twice on the way to z_k: to what enters the branch from behind, "
+            "and again to what leaves it. s·grad goes in, and what comes out is added as it is.",
+        ),
+        Mistake(
             "parameters without the scale",
             parameters_without_the_scale,
             "The parameters' gradients lack the scale. s·grad enters the branch, so everything in "
@@ -1235,6 +1298,14 @@ def branch_scale_not_squared(variance, gains, *, shortcut=1.0, scale=1.0, normal
         branch = gain if normalized else gain * variances[-1]
         variances.append(shortcut**2 * variances[-1] + scale * branch)
     return np.array(variances)
+
+
+def shortcut_not_squared(variance, gains, *, shortcut=1.0, scale=1.0, normalized=False):
+    values = [variance]
+    for gain in gains:
+        added = gain if normalized else gain * values[-1]
+        values.append(shortcut * values[-1] + scale**2 * added)
+    return np.array(values)
 
 
 def shortcut_ignored(variance, gains, *, shortcut=1.0, scale=1.0, normalized=False):
@@ -1364,6 +1435,12 @@ STACK_VARIANCES = Exercise(
             branch_scale_not_squared,
             "The branch's variance is multiplied by s. A factor s on a value is s² on its "
             "variance.",
+        ),
+        Mistake(
+            "shortcut not squared",
+            shortcut_not_squared,
+            "The branch's scale is squared, the shortcut's is not. A number times a is a² times "
+            "the variance: a²·v + s²·Var[F].",
         ),
         Mistake(
             "shortcut ignored",

@@ -189,7 +189,7 @@ class Session:
             case ["wrong_kind", str(text)]:
                 raise WrongKind(_readable(text))
             case ["stopped", str()]:
-                raise self._gone("took all the time it may; is there a loop that never ends?")
+                raise self._gone("took all the time it may (is there a loop that never ends?)")
         raise self._gone("sent what no answer can be")
 
     def end(self) -> None:

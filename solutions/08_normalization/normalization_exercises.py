@@ -180,7 +180,7 @@ check(batch_norm_inference).award()
 #
 # - y = γ x̂ + β, and all samples use the same γ and β. So $\frac{∂L}{∂β}$ and $\frac{∂L}{∂γ}$ are sums
 #   over the batch.
-# - x_n reaches the loss on three ways: directly, through μ, and through σ². Follow the lesson's steps,
+# - x_n reaches the loss in three ways: directly, through μ, and through σ². Follow the lesson's steps,
 #   or derive $\frac{∂L}{∂x_n}$ yourself; every algebraic form of the right answer is accepted.
 #
 # Return ∂L/∂x of shape (samples, features), ∂L/∂γ and ∂L/∂β of shape (features,). There is no need

@@ -1,5 +1,6 @@
 """The command: bad input gets one clear line, the right status, and nothing is half-written."""
 
+import errno
 import inspect
 import json
 import os
@@ -76,6 +77,10 @@ def place(klass, tmp_path, monkeypatch):
         (["feedback", "--class", "class"], 1, "Nothing of 03_optimizers is graded yet"),
         (["report", "--class", "class"], 1, "Nothing of 03_optimizers is graded yet"),
         (["export", "--class", "class"], 1, "Nothing of 03_optimizers is graded yet"),
+        (["late", "--class", "class"], 1, "Nothing of 03_optimizers is graded yet"),
+        (["export", "--class", "class", "--output", "plain"], 2, "and plain is a folder. Name a"),
+        (["export", "--class", "class", "--roster", "x.csv"], 2, "are for canvas and moodle, and"),
+        (["export", "--class", "class", "--column", "Homework"], 2, "and the format is csv. Say"),
         (
             ["export", "--class", "class", "--format", "xml"],
             2,
@@ -98,6 +103,7 @@ def place(klass, tmp_path, monkeypatch):
         (["grade", "--class", "class", "--sandbox", "x"], 2, "Invalid value for '--sandbox'"),
         (["init", "plain", "--course", ROOT], 2, "plain exists and is not an empty folder"),
         (["init", "plain/file.txt", "--course", ROOT], 2, "exists and is not an empty folder"),
+        (["init", "plain/file.txt/x", "--course", ROOT], 2, "cannot be made: Not a directory."),
         (["init", "new"], 2, "No course found in "),
         (["init", ROOT / "classes", "--course", ROOT], 2, "lies among the course's sources"),
         (["demo", "--into", "plain", "--course", ROOT], 2, "exists and is not an empty folder"),
@@ -137,6 +143,16 @@ def test_a_damaged_class_folder_says_where(place, capsys, change, said):
     path.write_text(change(path.read_text()))
     code, _, err = run(capsys, "release", "--class", "class")
     assert said in err
+    assert code == 2
+
+
+def test_a_class_folder_of_somebody_else_says_so(place, capsys, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    code, _, err = run(capsys, "grade", "--class", "class")
+    assert err.endswith("class.toml cannot be read: Permission denied. See who may read it.\n")
     assert code == 2
 
 

@@ -15,8 +15,9 @@ import course
 import stand_in
 from grader import cluster as module
 from grader import grade as grading
+from grader import run as running
 from grader.cluster import run_on_cluster
-from grader.errors import GraderError
+from grader.errors import GraderError, UsageError
 from grader.grade import grade
 from grader.gradebook import Writer
 from grader.pool import Task
@@ -65,7 +66,9 @@ def cluster(folder, workers=2, threads=1):
 
 @pytest.fixture
 def handed_in(klass, unit, monkeypatch):
-    monkeypatch.setattr(grading, "grade_submission", stand_in.stand_in)
+    for place in (grading, running):
+        monkeypatch.setattr(place, "grade_submission", stand_in.stand_in)
+    monkeypatch.setattr(running, "AT_LEAST_EVERY", 0.0)  # each batch alone: one is the second
     monkeypatch.setattr(module, "FIRST_WORKER", 120)
     for student in STUDENTS:
         hand_in(klass, unit, student, f"# {student}")
@@ -110,6 +113,11 @@ def test_a_killed_worker_costs_nothing(handed_in, unit, console, tmp_path, monke
         monkeypatch.setattr(course, "__version__", "0.0.1")
         with pytest.raises(GraderError, match=r"than this machine \(0\.0\.1, code"):
             grade(handed_in, [unit], console, cluster=address, force=True)
+
+
+def test_what_is_no_address_is_said_at_once():
+    with pytest.raises(UsageError, match=r"nonsense is no address of a cluster\. Write it like"):
+        next(run_on_cluster([Task("never", int, ("1",))], "nonsense"))
 
 
 def test_a_cluster_that_goes_away_stops_the_run_and_loses_nothing(

@@ -32,6 +32,12 @@ def test_without_an_open_log_an_event_goes_nowhere(opened):
     assert not opened.exists()
 
 
+def test_a_log_that_cannot_be_written_stops_nothing_and_says_nothing(opened, capsys):
+    opened.mkdir()
+    log.note("to nobody")
+    assert capsys.readouterr().err == ""
+
+
 def test_the_log_does_not_grow_forever(klass, monkeypatch):
     monkeypatch.setattr(log, "SIZE", 500)
     log.open_log(klass)
