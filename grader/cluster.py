@@ -77,7 +77,11 @@ def _flow(
     Raises:
         GraderError: nothing comes, and no worker is left or the scheduler has gone away.
     """
-    for done in flow(tasks, executor, lambda: max(1, AHEAD * len(_threads(client, address)))):
+
+    def submit(task: Task[Result]) -> Future[Result]:
+        return executor.submit(task.function, *task.arguments)
+
+    for done in flow(tasks, submit, lambda: max(1, AHEAD * len(_threads(client, address)))):
         if not done and not _threads(client, address):
             raise GraderError(
                 "No worker of the cluster is left. Start some and run the command again; what is "
@@ -88,7 +92,7 @@ def _flow(
 
 def _outcome(future: Future[Result], address: str) -> Result | Lost:
     try:
-        return outcome(future)
+        return outcome(future.result)
     except CancelledError:
         raise _gone(address) from None
 

@@ -41,7 +41,8 @@ def build_handout(klass: ClassFolder, units: list[Unit]) -> Path:
             place.parent.mkdir(parents=True)
             shutil.copyfile(assignment, place)
         wheel = _build_wheel(content, handout)
-        (handout / "requirements.txt").write_text(f"./{wheel.name}[lab,tensorboard,torch]\n", encoding="utf-8")
+        needed = f"./{wheel.name}[lab,tensorboard,torch]\n"
+        (handout / "requirements.txt").write_text(needed, encoding="utf-8")
         (handout / "README.md").write_text(_readme(units), encoding="utf-8")
         _refuse_secrets(handout, wheel, klass.seed)
         packed = shutil.make_archive(str(Path(scratch) / "handout"), "zip", scratch, "handout")

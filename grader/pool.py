@@ -1,4 +1,9 @@
-"""Many submissions at once: a worker that is killed costs nobody else's work."""
+"""Many submissions at once: a worker that is killed costs nobody else's work.
+
+Results come back as files, and only their names through the pool's pipe: a worker that is killed
+in the middle of a large message would leave half of it there, and the pool would wait for the rest
+for ever. A short one is written whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,10 @@ import errno
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -16,6 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from grader.errors import GraderError
@@ -86,7 +94,7 @@ class Workers:
     def get_ready(self, task: Task[Any]) -> None:
         """Let each worker do something that makes it warm; what comes of it is nobody's concern."""
         for _ in range(self._jobs):
-            _submit(self._executor, task)
+            self._submit(task)
 
     def run(self, tasks: Iterable[Task[Result]]) -> Generator[Outcomes[Result], None, None]:
         """Run tasks and yield names and results, all that have come since the last.
@@ -109,22 +117,36 @@ class Workers:
                 return
             self._block.close()
             for task in suspects:
-                yield [(task.name, _alone(task))]
+                yield [(task.name, self._alone(task))]
             suspects.clear()
             self._start()
 
     def _start(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True)
+        self._results = self._block.enter_context(folder)
         self._executor = self._block.enter_context(_executor(self._jobs))
+
+    def _submit(self, task: Task[Any]) -> Future[str]:
+        return _submit(self._executor, self._results, task)
+
+    def _alone(self, task: Task[Result]) -> Result | Lost:
+        with (
+            tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as folder,
+            _executor(1) as executor,
+        ):
+            future = _submit(executor, folder, task)
+            return outcome(lambda: _fetch(future))
 
     def _until_broken(
         self, tasks: Iterator[Task[Result]], suspects: list[Task[Result]]
     ) -> Iterator[Outcomes[Result]]:
         """Work until nothing waits or a worker dies; then say which tasks were under way."""
-        for done in flow(tasks, self._executor, lambda: 0 if suspects else AHEAD * self._jobs):
+        room = AHEAD * self._jobs
+        for done in flow(tasks, self._submit, lambda: 0 if suspects else room):
             finished: list[tuple[str, Result | Lost]] = []
             for task, future in done:
                 try:
-                    finished.append((task.name, future.result()))
+                    finished.append((task.name, _fetch(future)))
                 except GraderError:
                     raise
                 except Exception:  # the worker died, or its work failed: once more, alone
@@ -134,33 +156,35 @@ class Workers:
 
 
 def flow(
-    tasks: Iterator[Task[Result]], executor: Executor, room: Callable[[], int]
-) -> Iterator[list[tuple[Task[Result], Future[Result]]]]:
-    """Keep an executor busy and yield what is done in batches; an empty one says that time passes.
+    tasks: Iterator[Task[Result]],
+    submit: Callable[[Task[Result]], Future[Any]],
+    room: Callable[[], int],
+) -> Iterator[list[tuple[Task[Result], Future[Any]]]]:
+    """Keep workers busy and yield what is done in batches; an empty one says that time passes.
 
     Args:
         tasks: what to do; one is taken when there is room for it.
-        executor: who does it.
+        submit: hands a task over.
         room: how many tasks may be under way just now.
     """
-    running: dict[Future[Result], Task[Result]] = {}
+    running: dict[Future[Any], Task[Result]] = {}
     while True:
         while len(running) < room() and (task := next(tasks, None)):
-            running[_submit(executor, task)] = task
+            running[submit(task)] = task
         if not running:
             return
         done, _ = wait(running, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         yield [(running.pop(future), future) for future in done]
 
 
-def outcome(future: Future[Result]) -> Result | Lost:
+def outcome(fetch: Callable[[], Result]) -> Result | Lost:
     """Return what came of a task that was tried for the last time.
 
     Raises:
         GraderError: the task says that the work cannot go on, or the machine is at its end.
     """
     try:
-        return future.result()
+        return fetch()
     except GraderError:
         raise
     except BrokenProcessPool:
@@ -174,18 +198,30 @@ def outcome(future: Future[Result]) -> Result | Lost:
         return Lost(f"the work on it failed twice: {type(error).__name__}: {error}")
 
 
-def _alone(task: Task[Result]) -> Result | Lost:
-    with _executor(1) as executor:
-        return outcome(_submit(executor, task))
-
-
-def _submit(executor: Executor, task: Task[Result]) -> Future[Result]:
+def _submit(executor: Executor, folder: str, task: Task[Any]) -> Future[str]:
     try:
-        return executor.submit(task.function, *task.arguments)
+        return executor.submit(_work, folder, task)
     except BrokenProcessPool as error:
-        failed: Future[Result] = Future()
+        failed: Future[str] = Future()
         failed.set_exception(error)
         return failed
+
+
+def _work(folder: str, task: Task[Any]) -> str:
+    """Do a task in a worker, and return the name of the file that holds the result."""
+    result = task.function(*task.arguments)
+    number, name = tempfile.mkstemp(dir=folder)
+    with os.fdopen(number, "wb") as file:
+        pickle.dump(result, file, pickle.HIGHEST_PROTOCOL)
+    return name
+
+
+def _fetch(future: Future[str]) -> Any:
+    """Return the result of a task that is done, and remove its file."""
+    place = Path(future.result())
+    result = pickle.loads(place.read_bytes())  # noqa: S301 - our own worker wrote it
+    place.unlink()
+    return result
 
 
 @contextmanager

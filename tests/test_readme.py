@@ -78,6 +78,8 @@ def environment(home):
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         **dict.fromkeys(places, str(home)),
         "BROWSER": "true",
+        # The tested versions: without them a student's pip takes the newest torch, of several GB.
+        "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
     }
 
 

@@ -60,9 +60,10 @@ def test_lesson_shows_no_error_and_its_figures_follow_their_controls(unit, lab):
 def assert_follows(lab, figure):
     picture = figure.locator("img")
     before = picture.get_attribute("src")
-    handle = figure.locator(".noUi-handle:visible").first
+    sliders, menus = figure.locator(".noUi-handle:visible"), figure.locator("select:visible")
+    control = (sliders if sliders.count() else menus).first
     for key in ("ArrowLeft", "ArrowRight"):  # one of them does nothing at an end
-        handle.press(key)
+        control.press(key)
     lab.wait_for_function(
         "([picture, before]) => picture.complete && picture.src !== before",
         arg=[picture.element_handle(), before],

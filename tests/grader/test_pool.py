@@ -1,7 +1,9 @@
 """Workers that die or fail cost their own task and no other."""
 
+import contextlib
 import itertools
 import math
+import random
 import signal
 import subprocess
 import sys
@@ -84,3 +86,21 @@ def test_workers_end_with_a_parent_that_is_killed():
         assert workers
         parent.kill()
     assert still_alive(workers) == []
+
+
+def test_a_worker_killed_while_it_hands_over_a_large_result_stops_nobody():
+    draw = random.Random(2026)
+    for _ in range(8):
+        before = set(psutil.Process().children())
+        tasks = [Task(str(n), bytes, (20_000_000,)) for n in range(8)]
+        results = run_all(tasks, 2)
+        name, first = next(results)
+        time.sleep(draw.uniform(0, 0.05))
+        for worker in set(psutil.Process().children()) - before:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(worker.cmdline()):
+                    worker.kill()
+        found = {name: first, **dict(results)}
+        assert {name: len(value) for name, value in found.items()} == {
+            str(n): 20_000_000 for n in range(8)
+        }

@@ -31,6 +31,7 @@ _DTYPES = {
     )
 }
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_DECODE = json.JSONDecoder().decode
 
 
 class BadMessage(Exception):  # noqa: N818 - the sender's fault
@@ -122,7 +123,7 @@ class Channel:
             raise BadMessage("a message is longer than allowed")
         content = self._take(length, deadline)
         try:
-            tree, heads = json.loads(content[:text_length].decode())
+            tree, heads = _DECODE(content[:text_length].decode())
             arrays = _arrays(heads, memoryview(content)[text_length:])
             return _unpack(tree, arrays, function, 0)
         except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):

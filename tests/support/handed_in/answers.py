@@ -205,7 +205,7 @@ GROUPS = {
         ),
         "builtins deleted": more(DELETE),
         "builtins that lie": more(LIES, said="the cells after it"),
-        "the grader's libraries broken": more(JSON, said="the cells after it"),
+        "the grader's libraries broken": more(JSON),
         "names taken": more("np = check = get_ipython = display = None", HALF, "AttributeError"),
         "names deleted": more("%reset -f", HALF, "NameError"),
         "time stopped": more("import time\ntime.time = time.monotonic = lambda: 0.0"),

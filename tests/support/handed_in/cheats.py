@@ -50,9 +50,8 @@ for name, module in list(sys.modules.items()):
 FORGE = """
 import gc, sys
 program = next(o for o in gc.get_objects() if type(o).__name__ == "Program")
-connection = program._connection
-def send(message):
-    sys.modules[type(program).__module__].send(connection, message)
+connection = program._channel._connection
+send = program._channel.send
 """
 PATCH_INSIDE = """
 import course._inside.program as program
