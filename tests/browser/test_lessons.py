@@ -61,9 +61,12 @@ def assert_follows(lab, figure):
     picture = figure.locator("img")
     before = picture.get_attribute("src")
     sliders, menus = figure.locator(".noUi-handle:visible"), figure.locator("select:visible")
-    control = (sliders if sliders.count() else menus).first
-    for key in ("ArrowLeft", "ArrowRight"):  # one of them does nothing at an end
-        control.press(key)
+    if sliders.count():
+        for key in ("ArrowLeft", "ArrowRight"):  # one of them does nothing at an end
+            sliders.first.press(key)
+    else:
+        chosen = menus.first.evaluate("menu => menu.selectedIndex")
+        menus.first.select_option(index=0 if chosen else 1)
     lab.wait_for_function(
         "([picture, before]) => picture.complete && picture.src !== before",
         arg=[picture.element_handle(), before],
