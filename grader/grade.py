@@ -88,24 +88,22 @@ def _engine(
 ) -> Iterator[tuple[Engine, Request]]:
     """Start what does the work, and yield what hands it over, and the request with what it found.
 
-    Each step begins what takes long in other processes before it does its own.
+    Each step begins what takes long in other processes before it does its own. Where all seem to
+    be graded nothing is begun: a worker starts all the same with the first new submission.
     """
     if asked.cluster:  # its workers look at their own machines
         yield functools.partial(run_on_cluster, address=asked.cluster), asked
         return
-    new = sum(
-        asked.force or bool(asked.exercises) or not klass.autograded(unit, student).exists()
-        for unit in units
-        for student in asked.chosen(klass, unit)
-    )
-    most = asked.jobs or os.cpu_count() or 1
-    with Workers(min(most, max(1, new))) as workers:
-        if new:
+    chosen = [(unit, student) for unit in units for student in asked.chosen(klass, unit)]
+    again = asked.force or bool(asked.exercises)
+    is_new = again or any(not klass.autograded(*one).exists() for one in chosen)
+    with Workers(min(asked.jobs or os.cpu_count() or 1, max(1, len(chosen)))) as workers:
+        if is_new:
             workers.get_ready(Task("imports", import_module, ("grader.work",)))
         asked = replace(asked, protection=examine(asked.sandbox or Settings.sandbox))
         for line in asked.protection.missing if asked.protection else ():
             console.print(line, style="yellow")
-        if new:
+        if is_new:
             # A release is a submission like others: what grading one needs is warm after it.
             release = klass.require_release(units[0])
             settings = asked.settings(klass)

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
@@ -94,7 +94,7 @@ class Workers:
     def get_ready(self, task: Task[Any]) -> None:
         """Let each worker do something that makes it warm; what comes of it is nobody's concern."""
         for _ in range(self._jobs):
-            self._submit(task)
+            _submit(self._executor, _forget, task)
 
     def run(self, tasks: Iterable[Task[Result]]) -> Generator[Outcomes[Result], None, None]:
         """Run tasks and yield names and results, all that have come since the last.
@@ -127,14 +127,14 @@ class Workers:
         self._executor = self._block.enter_context(_executor(self._jobs))
 
     def _submit(self, task: Task[Any]) -> Future[str]:
-        return _submit(self._executor, self._results, task)
+        return _submit(self._executor, _work, task, self._results)
 
     def _alone(self, task: Task[Result]) -> Result | Lost:
         with (
             tempfile.TemporaryDirectory(prefix="grader-", ignore_cleanup_errors=True) as folder,
             _executor(1) as executor,
         ):
-            future = _submit(executor, folder, task)
+            future = _submit(executor, _work, task, folder)
             return outcome(lambda: _fetch(future))
 
     def _until_broken(
@@ -198,16 +198,23 @@ def outcome(fetch: Callable[[], Result]) -> Result | Lost:
         return Lost(f"the work on it failed twice: {type(error).__name__}: {error}")
 
 
-def _submit(executor: Executor, folder: str, task: Task[Any]) -> Future[str]:
+def _submit(
+    executor: Executor, work: Callable[..., Any], task: Task[Any], *more: Any
+) -> Future[Any]:
     try:
-        return executor.submit(_work, folder, task)
+        return executor.submit(work, task, *more)
     except BrokenProcessPool as error:
-        failed: Future[str] = Future()
+        failed: Future[Any] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _work(folder: str, task: Task[Any]) -> str:
+def _forget(task: Task[Any]) -> None:
+    """Do a task in a worker for what it leaves there."""
+    task.function(*task.arguments)
+
+
+def _work(task: Task[Any], folder: str) -> str:
     """Do a task in a worker, and return the name of the file that holds the result."""
     result = task.function(*task.arguments)
     number, name = tempfile.mkstemp(dir=folder)
@@ -264,7 +271,8 @@ def _cores_to_share(context: Any, jobs: int) -> Any:
 def _start_worker(cores: Any) -> None:
     """Keep a worker's own chatter away from the progress on the screen, and end with the parent."""
     if cores is not None:
-        os.sched_setaffinity(0, {cores.get()})
+        with suppress(OSError):  # the machine may have taken the core away
+            os.sched_setaffinity(0, {cores.get()})
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent decides
