@@ -8,11 +8,11 @@ import re
 import shutil
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from browsing import lab_page, run_notebook
 from course.exercises import units
+from live_figures import code_cells
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ".jp-OutputArea-output .jupyter-widgets.widget-vbox"
@@ -33,14 +33,6 @@ def lab(tmp_path_factory):
     shutil.copytree(ROOT / "lessons", folder, ignore=unwanted)
     with lab_page(folder, scratch, width=1000, height=700) as page:
         yield page
-
-
-def code_cells(lesson):
-    """Return the indices of the code cells, and of those that are a live figure: `figure()`."""
-    cells = list(enumerate(nbformat.read(lesson, as_version=4).cells))
-    code = [index for index, cell in cells if cell.cell_type == "code"]
-    last = {index: cells[index][1].source.strip().splitlines()[-1] for index in code[1:]}
-    return code, [index for index, line in last.items() if re.fullmatch(r"\w+\(\)", line)]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.key)

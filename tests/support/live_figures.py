@@ -3,8 +3,10 @@
 import importlib
 import inspect
 import pkgutil
+import re
 
 import ipywidgets
+import nbformat
 import numpy as np
 
 import course.widgets
@@ -44,3 +46,11 @@ def in_use(live):
     return {
         name: control for name, control in live.controls.items() if control.layout.display != "none"
     }
+
+
+def code_cells(lesson):
+    """Return the indices of the code cells, and of those that are a live figure: `figure()`."""
+    cells = list(enumerate(nbformat.read(lesson, as_version=4).cells))
+    code = [index for index, cell in cells if cell.cell_type == "code"]
+    last = {index: cells[index][1].source.strip().splitlines()[-1] for index in code[1:]}
+    return code, [index for index, line in last.items() if re.fullmatch(r"\w+\(\)", line)]
