@@ -27,6 +27,7 @@ STATUSES = (
     "changed_inputs",
     "wrong_value",
     "wrong_type",
+    "deadlock",
     "crashed",
     "not_allowed",
     "not_attempted",

@@ -13,16 +13,18 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from course._ranks import Deadlock, Line, Outcome, Stuck, ThreadChannel, Turns, run_together
 from course.checking.compare import WrongKind, describe, plain
 from course.checking.libraries import INSTALLED
 
 _FRAMES_SHOWN, _CHARACTERS_SHOWN = 5, 1000
+_RANK_SECONDS = 20.0
 
 
 class NotAttempted(Exception):  # noqa: N818 - an answer's fault, not the program's
@@ -41,6 +43,14 @@ class Crashed(Exception):  # noqa: N818 - an answer's fault, not the program's
         self.kept_back = kept_back
 
 
+class Deadlocked(Exception):  # noqa: N818 - an answer's fault, not the program's
+    """No rank can go on; the text names those that wait, and holds nothing else of the answer's."""
+
+    def __init__(self, waits: Mapping[int, int]) -> None:
+        super().__init__(str(Deadlock(waits)))
+        self.waits = dict(waits)
+
+
 class Stopped(KeyboardInterrupt):
     """The student interrupted the kernel while the function ran; shown without our own frames."""
 
@@ -57,6 +67,10 @@ class Answer:
     warned: tuple[str, ...]
 
 
+Fault = NotAttempted | Crashed | WrongKind | Deadlocked
+"""What a rank may give instead of an answer."""
+
+
 class Guarded:
     """A student's function, called on copies and heard out with care.
 
@@ -67,17 +81,46 @@ class Guarded:
 
     def __init__(self, function: Callable[..., Any], names: tuple[str, ...]) -> None:
         here = functools.partial(guarded_call, function)
+        all_here = functools.partial(guarded_calls, function)
         self._call = getattr(function, "guarded_call", here)
+        self._calls = getattr(function, "guarded_calls", all_here)
         self._names = names
         self.changed: set[str] = set()
         self.warned: list[str] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function and return its result as plain values; errors as `guarded_call`."""
-        answer = self._call(self._names, args, kwargs)
+        return self._heard(self._call(self._names, args, kwargs))
+
+    def together(self, calls: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Call the function once for each rank, all at the same time, and return their results.
+
+        Args:
+            calls: each rank's arguments by name; a `Line` among them becomes its channel.
+
+        Raises:
+            NotAttempted, Crashed, WrongKind, Deadlocked: the gravest of what ranks gave instead of
+                an answer, in this order; of two alike the one of the first rank.
+        """
+        answers = self._calls(self._names, calls)
+        for kind in (NotAttempted, Crashed, WrongKind, Deadlocked):
+            for rank, answer in enumerate(answers):
+                if isinstance(answer, kind):
+                    raise _of_rank(rank, answer)
+        return [self._heard(answer) for answer in answers if isinstance(answer, Answer)]
+
+    def _heard(self, answer: Answer) -> Any:
         self.warned += [text for text in answer.warned if text not in self.warned]
         self.changed |= answer.changed
         return answer.result
+
+
+def _of_rank(rank: int, fault: Fault) -> Fault:
+    if isinstance(fault, Crashed):
+        return Crashed(f"on rank {rank}:\n{fault}", f"on rank {rank}:\n{fault.kept_back}")
+    if isinstance(fault, WrongKind):
+        return WrongKind(f"on rank {rank}: {fault}")
+    return fault
 
 
 def guarded_call(
@@ -116,6 +159,66 @@ def guarded_call(
             raise Crashed(own_traceback(error)) from None
     changed = {key for key, value in given.items() if _changed(value, handed[key])}
     return Answer(plain(result), frozenset(changed), tuple(dict.fromkeys(texts)))
+
+
+def guarded_calls(
+    function: Callable[..., Any], names: tuple[str, ...], calls: Sequence[Mapping[str, Any]]
+) -> list[Answer | Fault]:
+    """Call a function once for each rank, all at the same time, on copies of its arguments.
+
+    Args:
+        function: what a student wrote.
+        names: what the exercise calls the arguments; here they are all passed by name.
+        calls: each rank's arguments by name; a `Line` among them becomes its channel.
+
+    Returns:
+        What each rank gave: its answer, or what it gave instead.
+
+    Raises:
+        Stopped: the kernel was interrupted.
+    """
+    turns = Turns(len(calls))
+    handed = [
+        {
+            key: ThreadChannel(value, turns) if isinstance(value, Line) else _copy(value)
+            for key, value in given.items()
+        }
+        for given in calls
+    ]
+    with _untouched_surroundings() as warned:
+        try:
+            outcomes = run_together(
+                [functools.partial(function, **each) for each in handed], turns, _RANK_SECONDS
+            )
+        except KeyboardInterrupt:
+            raise Stopped(f"It was rank {turns.now}'s turn.") from None
+        texts = tuple(dict.fromkeys(_readable(str(warning.message)) for warning in warned))
+    return [
+        _rank_answer(outcome, given, own, texts)
+        for outcome, given, own in zip(outcomes, calls, handed, strict=True)
+    ]
+
+
+def _rank_answer(
+    outcome: Outcome, given: Mapping[str, Any], handed: Mapping[str, Any], warned: tuple[str, ...]
+) -> Answer | Fault:
+    match outcome.error:
+        case None:
+            pass
+        case NotImplementedError():
+            return NotAttempted()
+        case Deadlock(waits=waits):
+            return Deadlocked(waits)
+        case Stuck() as stuck:
+            return Crashed(str(stuck))
+        case error:
+            return Crashed(own_traceback(error))
+    try:
+        result = plain(outcome.value)
+    except WrongKind as wrong:
+        return wrong
+    changed = {key for key, value in given.items() if _changed(value, handed[key])}
+    return Answer(result, frozenset(changed), warned)
 
 
 def own_traceback(error: BaseException) -> str:
@@ -184,7 +287,7 @@ def _copy(value: Any) -> Any:
 
 
 def _changed(before: Any, after: Any) -> bool:
-    if type(before) is np.random.Generator:  # to draw from it is what it is given for
+    if type(before) in (np.random.Generator, Line):  # to draw from, to send through it
         return False
     try:
         return not _same(before, after)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from course.checking.call import Crashed, Guarded, NotAttempted
+from course.checking.call import Crashed, Deadlocked, Guarded, NotAttempted
 from course.checking.compare import Difference, WrongKind, describe, difference, kind_of, same_dtype
 from course.checking.exercise import Case, Exercise, Part
 from course.checking.libraries import foreign_libraries
@@ -76,7 +76,7 @@ def play(exercise: Exercise, function: Callable[..., Any], case: Case) -> Run:
     fault: Exception | None = None
     try:
         seen.extend(exercise.run(guarded, case.inputs))
-    except (NotAttempted, Crashed, WrongKind) as error:
+    except (NotAttempted, Crashed, WrongKind, Deadlocked) as error:
         fault = error
     return Run(tuple(seen), fault, frozenset(guarded.changed), tuple(guarded.warned))
 
@@ -128,6 +128,8 @@ def find_failure(
         if index == len(run.seen):
             if isinstance(run.fault, Crashed):
                 return failure("crashed", what, str(run.fault), run.fault.kept_back)
+            if isinstance(run.fault, Deadlocked):
+                return failure("deadlock", what, str(run.fault), str(run.fault))
             return failure("wrong_type", what, *_ending(run.fault))
         got = run.seen[index][1]
         try:

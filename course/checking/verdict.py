@@ -13,6 +13,7 @@ Status = Literal[
     "not_attempted",
     "not_allowed",
     "crashed",
+    "deadlock",
     "wrong_type",
     "changed_inputs",
     "wrong_value",
@@ -37,7 +38,7 @@ class Failure:
     """The first case that went wrong.
 
     Attributes:
-        kind: "crashed", "wrong_type" or "wrong_value".
+        kind: "crashed", "deadlock", "wrong_type" or "wrong_value".
         case: the case's title.
         what: what was looked at, such as "theta after step 2".
         text: the facts in a sentence, or the student's own lines of the traceback.

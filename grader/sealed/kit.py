@@ -14,6 +14,7 @@ from grader.files import write_atomically
 
 _HERE = Path(__file__).parent
 _COURSE = Path(course.__file__).parent
+_RANKS = "_ranks.py"
 _CHECKING = ("call.py", "compare.py", "libraries.py")
 """How to call a function and to look at what it gives; nothing of what is right."""
 
@@ -28,7 +29,8 @@ def make_kit(folder: Path, *, with_data: bool = False) -> Path:
     package = folder / "course"
     (package / "checking").mkdir(parents=True)
     (package / "exercises").mkdir()
-    shutil.copy(_COURSE / "__init__.py", package)
+    for name in ("__init__.py", _RANKS):
+        shutil.copy(_COURSE / name, package)
     for name in _CHECKING:
         shutil.copy(_COURSE / "checking" / name, package / "checking")
     (package / "checking" / "__init__.py").touch()
@@ -47,7 +49,7 @@ def make_kit(folder: Path, *, with_data: bool = False) -> Path:
 def course_modules() -> list[str]:
     """Return the course's modules that a sandbox does not have."""
     names = {path.stem for path in _COURSE.iterdir() if not path.name.startswith("__")}
-    return sorted(f"course.{name}" for name in names - {"checking", "exercises", "data"})
+    return sorted(f"course.{name}" for name in names - {"checking", "exercises", "data", "_ranks"})
 
 
 @functools.cache

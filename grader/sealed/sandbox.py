@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from course.checking.call import Answer, Crashed, NotAttempted
+from course.checking.call import Answer, Crashed, Deadlocked, Fault, NotAttempted
 from course.checking.compare import WrongKind, plain
 from grader.errors import GraderError
 from grader.sealed.environment import hidden_modules
@@ -173,23 +173,56 @@ class Session:
             NotAttempted, Crashed, WrongKind: as for a function in this process.
             Gone: the process has ended, or its time is up.
         """
+        given = self._call(["call", number, names, args, dict(kwargs)], deadline)
+        answer = self._received(given, {*names, *kwargs})
+        if isinstance(answer, Answer):
+            return answer
+        raise answer
+
+    def together(
+        self,
+        number: int,
+        names: tuple[str, ...],
+        calls: Sequence[Mapping[str, Any]],
+        deadline: float,
+    ) -> list[Answer | Fault]:
+        """Call a function once for each rank; where messages lie, and all functions, stay here.
+
+        Raises:
+            Gone: the process has ended, or its time is up.
+        """
+        match self._call(["together", number, names, [dict(call) for call in calls]], deadline):
+            case ["ranks", list(given)] if len(given) == len(calls):
+                return [
+                    self._received(each, {*names, *call}, len(calls))
+                    for each, call in zip(given, calls, strict=True)
+                ]
+        raise self._gone("sent what no answer can be")
+
+    def _call(self, request: list[Any], deadline: float) -> Any:
         seconds = max(0.01, deadline - time.monotonic())
-        functions: list[Callable[..., Any]] = []
-        request = ["call", number, names, args, dict(kwargs), seconds]
-        reply = self._ask(request, deadline + GRACE, functions)
+        reply = self._ask([*request, seconds], deadline + GRACE, [])
         match reply:
-            case ["answer", result, list(changed), list(warned)]:
-                texts = [_readable(text) for text in warned if isinstance(text, str)]
-                known = {*names, *kwargs}
-                return Answer(result, frozenset(n for n in changed if n in known), tuple(texts))
-            case ["not_attempted"]:
-                raise NotAttempted
-            case ["crashed", str(text)]:
-                raise Crashed(_readable(text))
-            case ["wrong_kind", str(text)]:
-                raise WrongKind(_readable(text))
             case ["stopped", str()]:
                 raise self._gone("took all the time it may (is there a loop that never ends?)")
+        return reply
+
+    def _received(self, given: Any, known: set[str], size: int = 0) -> Answer | Fault:
+        """Return what a call gave, read with care; known are its arguments, size its ranks."""
+        match given:
+            case ["answer", result, list(changed), list(warned)]:
+                texts = [_readable(text) for text in warned if isinstance(text, str)]
+                return Answer(result, frozenset(n for n in changed if n in known), tuple(texts))
+            case ["not_attempted"]:
+                return NotAttempted()
+            case ["crashed", str(text)]:
+                return Crashed(_readable(text))
+            case ["wrong_kind", str(text)]:
+                return WrongKind(_readable(text))
+            case ["deadlock", dict(waits)] if all(
+                type(rank) is int and 0 <= rank < size for pair in waits.items() for rank in pair
+            ):
+                return Deadlocked(waits)
         raise self._gone("sent what no answer can be")
 
     def end(self) -> None:
@@ -274,7 +307,20 @@ class RemoteFunction:
         except Gone as gone:
             raise Crashed(f"the program {gone}", f"the program {gone}") from None
         except Crashed as error:
-            raise Crashed(str(error), _without_values(str(error), self._lines)) from None
+            raise self._kept_back(error) from None
+
+    def guarded_calls(
+        self, names: tuple[str, ...], calls: Sequence[Mapping[str, Any]]
+    ) -> list[Answer | Fault]:
+        """Call the function once for each rank; see `course.checking.call.guarded_calls`."""
+        try:
+            given = self._session.together(self._number, names, calls, self._deadline)
+        except Gone as gone:
+            raise Crashed(f"the program {gone}", f"the program {gone}") from None
+        return [self._kept_back(each) if isinstance(each, Crashed) else each for each in given]
+
+    def _kept_back(self, error: Crashed) -> Crashed:
+        return Crashed(str(error), _without_values(str(error), self._lines))
 
     def __call__(self, *_: Any, **__: Any) -> Any:
         """Refuse: a check calls `guarded_call`."""

@@ -7,7 +7,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from course.checking.call import Crashed, NotAttempted, Stopped, guarded_call
+from course.checking.call import (
+    Answer,
+    Crashed,
+    Deadlocked,
+    Fault,
+    NotAttempted,
+    guarded_call,
+    guarded_calls,
+)
 from course.checking.compare import WrongKind, describe, plain
 from course.checking.libraries import foreign_libraries
 
@@ -29,6 +37,7 @@ class Program:
             "run": self._shell.run,
             "find": self.find,
             "call": self.call,
+            "together": self.together,
         }
         own = os.getpid()
         while True:
@@ -69,21 +78,29 @@ class Program:
         seconds: float,
     ) -> list[Any]:
         """Call a function that was found and return what came of it."""
+        return self._timed(
+            seconds, lambda: _told(guarded_call(self._found[number], names, args, kwargs))
+        )
+
+    def together(
+        self, number: int, names: tuple[str, ...], calls: list[dict[str, Any]], seconds: float
+    ) -> list[Any]:
+        """Call a function that was found once for each rank and return what came of each."""
+
+        def call_all() -> list[Any]:
+            return ["ranks", [_told(it) for it in guarded_calls(self._found[number], names, calls)]]
+
+        return self._timed(seconds, call_all)
+
+    def _timed(self, seconds: float, call: Callable[[], list[Any]]) -> list[Any]:
         OUTPUTS.start()
         with _fresh_streams():
             try:
                 with time_limit(seconds):
-                    answer = guarded_call(self._found[number], names, args, kwargs)
-                return ["answer", answer.result, sorted(answer.changed), list(answer.warned)]
-            except NotAttempted:
-                return ["not_attempted"]
-            except Crashed as error:
-                return ["crashed", str(error)]
-            except Stopped as stop:
-                return ["stopped", str(stop)]
-            except WrongKind as error:
-                return ["wrong_kind", str(error)]
-            except KeyboardInterrupt as late:
+                    return call()
+            except (NotAttempted, Crashed, WrongKind) as fault:
+                return _told(fault)
+            except KeyboardInterrupt as late:  # `Stopped` is one, too
                 return ["stopped", str(late)]
 
     def _callback(self, number: int) -> Callable[..., Any]:
@@ -102,3 +119,17 @@ class Program:
             raise raised(text)
 
         return callback
+
+
+def _told(given: Answer | Fault) -> list[Any]:
+    """Return an answer, or what came instead, as plain values."""
+    match given:
+        case Answer():
+            return ["answer", given.result, sorted(given.changed), list(given.warned)]
+        case NotAttempted():
+            return ["not_attempted"]
+        case Crashed():
+            return ["crashed", str(given)]
+        case Deadlocked():
+            return ["deadlock", given.waits]
+    return ["wrong_kind", str(given)]

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from course._ranks import Line
+
 MESSAGE_LIMIT = 64_000_000
 TREE_LIMIT = 8_000_000
 """Bytes of a message without its arrays: as Python's objects they take thirty times as much."""
@@ -83,7 +85,7 @@ class Channel:
         """Send a value.
 
         Args:
-            message: plain values; also functions, which stay here, and random generators.
+            message: plain values; also functions, which stay here, random generators and lines.
             functions: the functions that the other side may call back, added to as they are met.
             deadline: the time of `time.monotonic` until which the other side may take to listen.
 
@@ -190,6 +192,9 @@ def _pack(value: Any, arrays: list[np.ndarray[Any, Any]], functions: list[Any]) 
         return ["d", *([key, _pack(item, arrays, functions)] for key, item in pairs)]
     if isinstance(value, np.random.Generator):
         return ["g", _pack(value.bit_generator.state, arrays, functions)]
+    if isinstance(value, Line):
+        own = (value.rank, value.size, value.post, value.fetch)
+        return ["c", *(_pack(item, arrays, functions) for item in own)]
     if callable(value):
         functions.append(value)
         return ["f", len(functions) - 1]
@@ -228,6 +233,8 @@ def _unpack(tree: Any, arrays: list[np.ndarray[Any, Any]], function: Any, depth:
         return values if tag == "l" else tuple(values)
     if function is None:
         raise ValueError
+    if tag == "c":
+        return Line(*(_unpack(item, arrays, function, depth + 1) for item in items))
     (content,) = items
     if tag == "f":
         return function(content)
