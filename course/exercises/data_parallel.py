@@ -18,7 +18,7 @@ from course.checking import Case, Exercise, Mistake, Observations, Part, Unit
 
 DTYPE = Part("dtype", 0.5, "float32 in, float32 out", kind="dtype")
 INPUTS = Part("inputs", 0.5, "changes nothing that it is given", kind="inputs")
-MOST_BYTES = 4_000_000
+MOST_BYTES = 500_000
 """What all ranks may send in one case, so that an endless answer fills no memory."""
 
 
@@ -349,30 +349,48 @@ FULL_BATCH_GRADIENT = Exercise(
 # --- what all ranks do together --------------------------------------------------------------
 
 
-def larger_on_arrival(array: Array) -> Array:
-    """Return a message with every number 1 larger, which shows what came by message."""
-    return array + np.ones_like(array)
-
-
 def on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations:
     """Call the function on all ranks and look at what this case asks for."""
-    own, looked_at = inputs["each rank's"], inputs["looked at"]
-    size = len(next(iter(own.values())))
-    copy = larger_on_arrival if looked_at == "messages" else np.array
-    office = Office(size, copy, MOST_BYTES)
+    if "changed messages of rank" in inputs:
+        yield from with_changed_messages(function, inputs)
+        return
+    office, results = _played(function, inputs)
+    for rank, result in enumerate(results):
+        yield f"the result on rank {rank}", result
+    if "traffic" in inputs["looked at"]:
+        yield "the bytes that each rank has sent", np.array(office.bytes_sent())
+        yield "the bytes from each rank (row) to each (column)", _traffic(office)
+        yield "messages that nobody has received", office.left_over()
+    if "bits" in inputs["looked at"]:
+        yield "all ranks have the same bits", _all_same(results)
+
+
+def with_changed_messages(function: Any, inputs: Mapping[str, Any]) -> Observations:
+    """Change what one rank sends, and look whether the others' results are made of it."""
+    sender = inputs["changed messages of rank"]
+    _, before = _played(function, inputs)
+    _, after = _played(function, inputs, sender)
+    for rank in range(len(before)):
+        if rank != sender:
+            changed = not np.array_equal(before[rank], after[rank])
+            yield f"rank {rank} uses what comes from rank {sender}", changed
+
+
+def _played(
+    function: Any, inputs: Mapping[str, Any], spoiled: int | None = None
+) -> tuple[Office, list[Any]]:
+    """Run all ranks; in each message of the spoiled one every number is 1 larger on arrival."""
+
+    def copy(array: Array) -> Array:
+        return array + array.dtype.type(office.messages[-1].source == spoiled)
+
+    own = inputs["each rank's"]
+    office = Office(len(next(iter(own.values()))), copy, MOST_BYTES)
     calls = [
         {"channel": line} | {name: values[line.rank] for name, values in own.items()}
         for line in office.lines()
     ]
-    results = function.together(calls)
-    for rank, result in enumerate(results):
-        yield f"the result on rank {rank}", result
-    if looked_at == "traffic":
-        yield "the bytes that each rank has sent", np.array(office.bytes_sent())
-        yield "the bytes from each rank (row) to each (column)", _traffic(office)
-        yield "messages that nobody has received", office.left_over()
-    if inputs["alike"]:
-        yield "all ranks have the same bits", _all_same(results)
+    return office, function.together(calls)
 
 
 def _traffic(office: Office) -> Array:
@@ -386,9 +404,14 @@ def _all_same(results: Sequence[Any]) -> bool:
     return all(np.array_equal(result, results[0]) for result in results[1:])
 
 
-def ranks(looked_at: str, *, alike: bool = False, **own: Sequence[Array]) -> dict[str, Any]:
+def ranks(looked_at: str, **own: Sequence[Array]) -> dict[str, Any]:
     """Return the inputs of a case on all ranks: for each argument, one value a rank."""
-    return {"each rank's": own, "looked at": looked_at, "alike": alike}
+    return {"each rank's": own, "looked at": looked_at}
+
+
+def spoiled(sender: int, **own: Sequence[Array]) -> dict[str, Any]:
+    """Return the inputs of a case in which what one rank sends is changed on its way."""
+    return {"each rank's": own, "changed messages of rank": sender}
 
 
 def draw(rng: np.random.Generator, size: int, *shape: int) -> list[Array]:
@@ -405,13 +428,13 @@ def central_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("sum", "two ranks", ranks("results", x=draw(rng, 2, 3)))
     yield Case("sum", "four ranks, arrays of shape (2, 3)", ranks("results", x=draw(rng, 4, 2, 3)))
     yield Case("sum", "one rank alone", ranks("results", x=draw(rng, 1, 4)))
-    title = "three ranks, and each number is 1 larger when it arrives"
-    yield Case("sum", title, ranks("messages", x=draw(rng, 3, 4)))
+    title = "three ranks, and what rank 2 sends is changed on its way"
+    yield Case("sum", title, spoiled(2, x=draw(rng, 3, 4)))
     title = "eight ranks, 24 elements"
-    yield Case("same", title, ranks("results", x=draw(rng, 8, 24), alike=True))
+    yield Case("same", title, ranks("bits", x=draw(rng, 8, 24)))
     yield Case("bytes", "three ranks", ranks("traffic", x=draw(rng, 3, 4)))
     title = "eight ranks, 30 elements"
-    yield Case("bytes", title, ranks("traffic", x=draw(rng, 8, 30), alike=True))
+    yield Case("bytes", title, ranks("traffic and bits", x=draw(rng, 8, 30)))
     yield Case("dtype", "three ranks in float32", ranks("results", x=narrow(draw(rng, 3, 4))))
 
 
@@ -688,8 +711,8 @@ def tree_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("powers", title, ranks("results", x=draw(rng, size, 3)))
     yield Case("powers", "eight ranks", ranks("results", x=draw(rng, 8, 2, 2)))
     yield Case("others", "three ranks", ranks("results", x=draw(rng, 3, 3)))
-    title = "six ranks, and each number is 1 larger when it arrives"
-    yield Case("others", title, ranks("messages", x=draw(rng, 6, 3)))
+    title = "six ranks, and what rank 0 sends is changed on its way"
+    yield Case("others", title, spoiled(0, x=draw(rng, 6, 3)))
     yield Case("bytes", "four ranks", ranks("traffic", x=draw(rng, 4, 3)))
     yield Case("bytes", "seven ranks", ranks("traffic", x=draw(rng, 7, 2)))
     yield Case("dtype", "three ranks in float32", ranks("results", x=narrow(draw(rng, 3, 3))))
@@ -873,8 +896,8 @@ def ring_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("chunk", "three ranks, seven elements", ranks("results", x=draw(rng, 3, 7)))
     yield Case("chunk", "one rank alone", ranks("results", x=draw(rng, 1, 3)))
     yield Case("chunk", "eight ranks, five elements", ranks("results", x=draw(rng, 8, 5)))
-    title = "four ranks, and each number is 1 larger when it arrives"
-    yield Case("chunk", title, ranks("messages", x=draw(rng, 4, 8)))
+    title = "four ranks, and what rank 1 sends is changed on its way"
+    yield Case("chunk", title, spoiled(1, x=draw(rng, 4, 8)))
     yield Case("bytes", "four ranks, eight elements", ranks("traffic", x=draw(rng, 4, 8)))
     yield Case("bytes", "three ranks, eight elements", ranks("traffic", x=draw(rng, 3, 8)))
     yield Case("bytes", "eight ranks, sixteen elements", ranks("traffic", x=draw(rng, 8, 16)))
@@ -1099,8 +1122,8 @@ RING_REDUCE_SCATTER = Exercise(
         Mistake(
             "one step too many",
             one_step_too_many,
-            "K steps: after K − 1 the sums are complete, and the last step spoils them. "
-            "range(size - 1).",
+            "K steps: after K − 1 the sums are complete, and the last step sends a chunk for "
+            "nothing. range(size - 1).",
         ),
         Mistake(
             "mean of the chunks",
@@ -1137,8 +1160,8 @@ def gather_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("joined", "three ranks, eight elements", ranks("results", chunk=chunks(3, 8)))
     yield Case("joined", "one rank alone", ranks("results", chunk=chunks(1, 3)))
     yield Case("joined", "eight ranks, five elements", ranks("results", chunk=chunks(8, 5)))
-    title = "four ranks, and each number is 1 larger when it arrives"
-    yield Case("joined", title, ranks("messages", chunk=chunks(4, 8)))
+    title = "four ranks, and what rank 3 sends is changed on its way"
+    yield Case("joined", title, spoiled(3, chunk=chunks(4, 8)))
     yield Case("bytes", "four ranks, 12 elements", ranks("traffic", chunk=chunks(4, 12)))
     yield Case("bytes", "three ranks, 11 elements", ranks("traffic", chunk=chunks(3, 11)))
     given = narrow(chunks(3, 6))
