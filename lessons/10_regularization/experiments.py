@@ -254,7 +254,7 @@ def shapes() -> Rows:
             for seed in SEEDS:
                 data = some_digits(samples, seed)
                 seen = scores(fit(hidden, data, seed, steps=SHAPE_STEPS, lr=lr), data)
-                written = "-".join(map(str, hidden))
+                written = "-".join(map(str, (64, *hidden, 10)))
                 yield name, shape, written, parameters(hidden), lr, seed, *seen
 
 
