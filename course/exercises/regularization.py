@@ -172,6 +172,10 @@ def factors_in_the_place_of_the_mask(x, *, rate, rng=None):
     return x * factors, factors
 
 
+def never_dropped(x, *, rate, rng=None):
+    return x.copy(), np.ones(x.shape, dtype=bool)
+
+
 def dropout_with_where(x, *, rate, rng=None):
     if rng is None:
         return x, np.full(x.shape, True)
@@ -290,6 +294,12 @@ DROPOUT_FORWARD = Exercise(
             "y is right, but the mask says where an entry was dropped. Return where it was kept.",
         ),
         Mistake(
+            "never dropped",
+            never_dropped,
+            "Nothing is ever dropped: every call is as at inference. With a generator it is "
+            "training: draw a mask.",
+        ),
+        Mistake(
             "factors in the place of the mask",
             factors_in_the_place_of_the_mask,
             "y is right, but you return the factors 0 and 1/(1 − p). Return the mask, True where "
@@ -355,6 +365,10 @@ def backward_shrunk_at_inference(grad, kept, *, rate):
 
 def factor_used_twice(grad, kept, *, rate):
     return grad if kept is None else grad * kept / (1 - rate) ** 2
+
+
+def derivative_alone(grad, kept, *, rate):
+    return np.ones_like(grad) if kept is None else kept / np.asarray(1 - rate, grad.dtype)
 
 
 def backward_with_where(grad, kept, *, rate):
@@ -429,6 +443,12 @@ DROPOUT_BACKWARD = Exercise(
             backward_shrunk_at_inference,
             "After inference the gradient is multiplied by 1 − p. There y = x, so it passes as it "
             "is.",
+        ),
+        Mistake(
+            "derivative alone",
+            derivative_alone,
+            "This is ∂y/∂x, the factors alone. Multiply by the gradient that arrives: ∂L/∂x = "
+            "∂L/∂y · kept / (1 − p).",
         ),
         Mistake(
             "factor used twice",
@@ -626,6 +646,29 @@ def rectified_inputs(x, weights, biases, *, rates, masks=None):
     return h
 
 
+def last_layer_never_dropped(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None and k < len(weights) - 1:
+            h = h * masks[k] / (1 - rates[k])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def probabilities_returned(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = h * masks[k] / (1 - rates[k])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    e = np.exp(h - h.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def network_dropping_before_the_relu(x, weights, biases, *, rates, masks=None):
     if masks is not None:
         x = x * masks[0] / (1 - rates[0])
@@ -709,6 +752,17 @@ DROPOUT_NETWORK = Exercise(
             inputs_never_dropped,
             "x passes whole. masks[0] and rates[0] are those of the inputs: every dense layer's "
             "input is dropped from, also that of the first.",
+        ),
+        Mistake(
+            "last layer never dropped",
+            last_layer_never_dropped,
+            "The input of the last dense layer passes whole. It is the outputs that are never "
+            "dropped; the last hidden layer is, with rates[-1].",
+        ),
+        Mistake(
+            "probabilities returned",
+            probabilities_returned,
+            "You return the softmax. The logits are asked for, the last dense layer's output.",
         ),
         Mistake(
             "factor on the bias too",
@@ -864,6 +918,12 @@ def variance_of_the_mean(logits):
     return p.mean(axis=0), p.var(axis=0) / len(p)
 
 
+def squares_added_up(logits):
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    return p.mean(axis=0), ((p - p.mean(axis=0)) ** 2).sum(axis=0)
+
+
 def overflowing_softmax(logits):
     e = np.exp(logits)
     p = e / e.sum(axis=-1, keepdims=True)
@@ -988,6 +1048,12 @@ MC_DROPOUT_MOMENTS = Exercise(
             "their mean. How far single passes lie apart does not shrink with their number.",
         ),
         Mistake(
+            "squares added up",
+            squares_added_up,
+            "The squared deviations are added up. The variance is their mean: divide by the number "
+            "of passes.",
+        ),
+        Mistake(
             "overflowing softmax",
             overflowing_softmax,
             "exp overflows for large logits. Subtract each row's largest logit first: it changes "
@@ -1064,6 +1130,15 @@ def twice_the_penaltys_gradient(loss, params, grads, *, weight_decay):
             loss = loss + weight_decay / 2 * np.sum(w**2)
     return loss, [
         g + 2 * weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)
+    ]
+
+
+def half_in_the_gradients(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.sum(w**2)
+    return loss, [
+        g + weight_decay / 2 * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)
     ]
 
 
@@ -1194,6 +1269,12 @@ L2_PENALTY = Exercise(
             twice_the_penaltys_gradient,
             "The loss is right, but the gradients add 2λW. The ½ in (λ/2)‖W‖² is there to cancel "
             "the 2: λW.",
+        ),
+        Mistake(
+            "half in the gradients",
+            half_in_the_gradients,
+            "The loss is right, but the gradients add λW/2. The derivative of W² brings a 2 that "
+            "cancels the ½: λW.",
         ),
         Mistake(
             "penalty without the half",
@@ -1400,6 +1481,26 @@ def decay_uphill(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupl
     return theta + u, u
 
 
+def l2_left_out(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    u = momentum * u - lr * grad
+    if decoupled:
+        return theta - lr * weight_decay * theta + u, u
+    return theta + u, u
+
+
+def decoupled_left_out(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    u = momentum * u - lr * (grad if decoupled else grad + weight_decay * theta)
+    return theta + u, u
+
+
+def rate_outside(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = momentum * u + grad
+        return theta - lr * weight_decay * theta - lr * u, u
+    u = momentum * u + grad + weight_decay * theta
+    return theta - lr * u, u
+
+
 def decay_by_shrinking_first(
     theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False
 ):
@@ -1474,6 +1575,23 @@ MOMENTUM_WITH_DECAY = Exercise(
             "never decayed",
             never_decayed,
             "weight_decay is not used: this is momentum alone.",
+        ),
+        Mistake(
+            "no decay with L2",
+            l2_left_out,
+            "The decoupled kind is right, but with decoupled=False nothing decays. There λθ is "
+            "added to the gradient.",
+        ),
+        Mistake(
+            "no decay when decoupled",
+            decoupled_left_out,
+            "L2 is right, but with decoupled=True nothing decays. There γλθ is taken off θ.",
+        ),
+        Mistake(
+            "rate outside the velocity",
+            rate_outside,
+            "This is torch's form, u = αu + g and θ − γu. Here, as in unit 03, the rate is inside "
+            "the velocity: u = αu − γg and θ + u.",
         ),
         Mistake(
             "decay makes it grow",
@@ -1656,26 +1774,32 @@ def width_for_budget(budget: int, inputs: int, outputs: int, *, layers: int = 1)
     return width
 
 
-def width_cases(rng: np.random.Generator) -> Iterator[Case]:
-    def draw(layers: int, spare: float = 0.5) -> dict[str, int]:
-        """Draw sizes, and a budget that lies at this share of the way to the next width."""
-        width, inputs, outputs = (int(n) for n in rng.integers((12, 20, 5), (40, 70, 12)))
-        low, high = (count_parameters([inputs, *layers * [w], outputs]) for w in (width, width + 1))
-        budget = low + round(spare * (high - low))
-        return {"budget": budget, "inputs": inputs, "outputs": outputs, "layers": layers}
+def play_budgets(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
+    """Ask for the width within each of the budgets."""
+    sizes = {key: inputs[key] for key in ("inputs", "outputs", "layers")}
+    for budget in inputs["budgets"]:
+        yield f"the width for the budget {budget}", function(budget, **sizes)
 
-    yield Case("one", "one hidden layer", draw(1, 0.3))
-    yield Case("one", "one hidden layer, nearly the next width", draw(1, 0.9))
-    few = {"budget": int(rng.integers(230, 290)), "inputs": 3, "outputs": 2, "layers": 1}
-    yield Case("one", "few inputs and outputs", few)
-    yield Case("several", "two hidden layers", draw(2, 0.4))
-    yield Case("several", "three hidden layers, nearly the next width", draw(3, 0.95))
-    yield Case("several", "six hidden layers", draw(6, 0.6))
-    yield Case("exact", "a budget that is met exactly, one layer", draw(1, 0.0))
-    yield Case("exact", "a budget that is met exactly, four layers", draw(4, 0.0))
-    small = draw(3, 0.0)
-    small["budget"] -= 1
-    yield Case("exact", "one parameter too few for a width", small)
+
+def width_cases(rng: np.random.Generator) -> Iterator[Case]:
+    def draw(layers: int, *spares: float, fan_in: int | None = None) -> dict[str, Any]:
+        """Draw sizes, and budgets at these shares of the way from a width to the next."""
+        width, inputs, outputs = (int(n) for n in rng.integers((12, 25, 5), (40, 70, 12)))
+        inputs = fan_in or inputs
+        low, high = (count_parameters([inputs, *layers * [w], outputs]) for w in (width, width + 1))
+        budgets = [low + round(spare * (high - low)) for spare in spares]
+        return {"budgets": budgets, "inputs": inputs, "outputs": outputs, "layers": layers}
+
+    yield Case("one", "one hidden layer", draw(1, 0.3, 0.9))
+    yield Case("one", "three inputs, one hidden layer", draw(1, 0.3, 0.8, fan_in=3))
+    yield Case("several", "two hidden layers", draw(2, 0.2, 0.9))
+    yield Case("several", "three hidden layers", draw(3, 0.4, 0.95))
+    yield Case("several", "six hidden layers", draw(6, 0.1, 0.6))
+    yield Case("exact", "a budget that is met exactly, one layer", draw(1, 0.0, 0.4, 1.0))
+    yield Case("exact", "a budget that is met exactly, four layers", draw(4, 0.0, 0.3, 1.0))
+    missed = draw(3, 0.0, 0.3)
+    missed["budgets"][0] -= 1
+    yield Case("exact", "a budget that is one too small", missed)
 
 
 def budget_undercut(budget, inputs, outputs, *, layers=1):
@@ -1696,6 +1820,23 @@ def width_one_too_large(budget, inputs, outputs, *, layers=1):
     while count(w) <= budget:
         w += 1
     return w
+
+
+def width_one_too_small(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (inputs + 1) * w + (layers - 1) * (w + 1) * w + (w + 1) * outputs
+
+    w = 1
+    while count(w + 1) <= budget:
+        w += 1
+    return w - 1
+
+
+def width_to_the_nearest(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (inputs + 1) * w + (layers - 1) * (w + 1) * w + (w + 1) * outputs
+
+    return min(range(1, budget), key=lambda w: abs(count(w) - budget))
 
 
 def width_without_biases(budget, inputs, outputs, *, layers=1):
@@ -1766,6 +1907,7 @@ WIDTH_FOR_BUDGET = Exercise(
         Part("exact", 1, "a budget that is met exactly, or missed by one"),
     ),
     cases=width_cases,
+    run=play_budgets,
     mistakes=(
         Mistake(
             "budget undercut",
@@ -1777,6 +1919,17 @@ WIDTH_FOR_BUDGET = Exercise(
             "one too large",
             width_one_too_large,
             "You return the first width that is over the budget. Go one back.",
+        ),
+        Mistake(
+            "one too small",
+            width_one_too_small,
+            "The width is one too small: one more would still keep to the budget.",
+        ),
+        Mistake(
+            "to the nearest",
+            width_to_the_nearest,
+            "You return the width whose number of parameters is nearest to the budget, also from "
+            "above. The budget must not be exceeded.",
         ),
         Mistake(
             "biases forgotten",

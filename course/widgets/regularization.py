@@ -583,7 +583,7 @@ def decay_paths(
         steps: how many.
         matched: divide the decoupled decay by 1 - α, which makes up for momentum's longer steps.
     """
-    hyper: dict[str, float] = {"momentum": MOMENTUM} if rule == "momentum" else {}
+    hyper = {"momentum": {"momentum": MOMENTUM}, "adam": {"beta2": 0.99}}.get(rule, {})
     step = getattr(optimizers, rule)
     longer = 1 - MOMENTUM if matched and rule == "momentum" else 1.0
     paths = []

@@ -176,12 +176,14 @@ def test_counts_are_those_of_the_layers(seed):
 def test_the_next_width_is_over_the_budget(seed):
     met = 0
     for given in inputs_of(unit.WIDTH_FOR_BUDGET, seed):
-        width = unit.width_for_budget(**given)
-        assert width > 1
-        costs = [
-            unit.count_parameters([given["inputs"], *given["layers"] * [w], given["outputs"]])
-            for w in (width, width + 1)
-        ]
-        assert costs[0] <= given["budget"] < costs[1]
-        met += costs[0] == given["budget"]
-    assert met >= 2
+        sizes = {key: given[key] for key in ("inputs", "outputs", "layers")}
+        for budget in given["budgets"]:
+            width = unit.width_for_budget(budget, **sizes)
+            assert width > 1
+            costs = [
+                unit.count_parameters([given["inputs"], *given["layers"] * [w], given["outputs"]])
+                for w in (width, width + 1)
+            ]
+            assert costs[0] <= budget < costs[1]
+            met += costs[0] == budget
+    assert met == 4
