@@ -136,7 +136,7 @@ def digit_images(seed: int) -> Split:
 
 
 def shifted(images: Array, kind: str, amount: float, seed: int = 0) -> Array:
-    """Return images turned by degrees, moved by pixels to the right, or with noise added."""
+    """Return images turned to the left by degrees, moved to the right by pixels, or with noise."""
     paper = images.min()
     if kind == "turned":
         return ndimage.rotate(

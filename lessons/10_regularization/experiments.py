@@ -285,6 +285,7 @@ REMEDIES: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"rate": rate} for rate in (0.4, 0.6, 0.8)],
     "L2": [{"penalty": penalty} for penalty in (0.01, 0.03, 0.1)],
     "decoupled": [{"weight_decay": decay} for decay in (1.0, 3.0, 10.0)],
+    "decoupled 3": [{"weight_decay": 3.0}],  # not chosen: what a weaker decay would have given
     "dropout and decoupled": [
         {"rate": rate, "weight_decay": decay} for rate in (0.4, 0.6) for decay in (1.0, 3.0)
     ],
@@ -317,7 +318,11 @@ def remedies() -> Rows:
             return scores(remedied(options[index], data, seed), data)[1]
 
         chosen = options[best(range(len(options)), held_back) if len(options) > 1 else 0]
-        said = " ".join(f"{key}={value}" for key, value in chosen.items()).replace(",", "-")
+        written = {
+            key: "-".join(map(str, value)) if key == "hidden" else value
+            for key, value in chosen.items()
+        }
+        said = " ".join(f"{key}={value}" for key, value in written.items())
         for seed in SEEDS:
             samples = chosen.get("samples", REMEDY_SAMPLES)
             data = some_digits(samples, seed, wrong=REMEDY_WRONG)

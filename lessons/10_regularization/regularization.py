@@ -534,7 +534,7 @@ assert turned["spread"][0] < found["turned", 30.0]["spread"][0]
 # - **Upright and noisy digits: yes.** The spread of wrong answers is three times that of right ones, and it rises with the
 #   noise as the errors do.
 # - **But it finds errors no better than one ordinary pass.** In nearly every line the plain doubt is as good or better
-#   (0.97 against 0.96 for upright digits). $1 - μ$, which uses the passes' mean, is about level with it. Fifty passes for
+#   (0.97 against 0.95 for upright digits). $1 - μ$, which uses the passes' mean, is about level with it. Fifty passes for
 #   that.
 # - **Far away it fails.** Moved by 2 pixels six of seven answers are wrong, the spread is as large for right answers as for
 #   wrong ones, and every measure guesses. Turned by 90° the spread is *smaller* than at 30°, with 11 % right: the network
@@ -823,6 +823,7 @@ NAMES = {
     "early stopping": "early stopping, patience 5",
     "L2": "L2 penalty",
     "decoupled": "decoupled decay",
+    "decoupled 3": "decoupled decay, not chosen",
     "dropout": "dropout",
     "dropout and decoupled": "dropout and decoupled decay",
     "more data": "1200 samples instead of 400",
@@ -833,7 +834,7 @@ for key, name in NAMES.items():
     runs = where(remedies, remedy=key)
     cured[key] = mean_and_error(runs["test_accuracy"] - without["test_accuracy"])
     loss, error = mean_and_error(runs["test_loss"])
-    chosen = str(runs["chosen"][0])
+    chosen = str(runs["chosen"][0]).replace("weight_decay", "λ").replace("penalty", "λ")
     rows.append(
         [
             name,
@@ -850,8 +851,23 @@ print(
     )
 )
 
+assert cured["smaller"][0] < -0.03
+assert cured["dropout"][0] > 0.06
+assert cured["L2"][0] > 0.04
+assert cured["dropout and decoupled"][0] > cured["dropout"][0]
+assert 0.005 < cured["early stopping"][0] < 0.05
+assert cured["decoupled 3"][0] > cured["decoupled"][0] + 0.02
+
 # %% [markdown]
-# REMEDY_TEXT
+# - **Dropout** helps most of the single remedies, 9 points; with **decoupled decay** on top it is 10. It beats three times as
+#   many samples, which have as large a share of wrong labels. (800 steps are fewer rounds through them; see the training loss.)
+# - The **L2 penalty** gains 7.
+# - **Decoupled decay** gains 1, and this is a lesson about choosing: λ = 10 had the lowest loss on the held-back samples, of
+#   which a fifth have wrong labels, so that being unsure pays; on clean test labels λ = 3 gains 5. What you choose by has to be
+#   as good as what you are judged by. (10 is also the end of the grid: always look whether the best lies at an end.)
+# - **Early stopping** gains 2 and costs the least. It has seen a fifth fewer samples.
+# - The **smaller network** loses 7: chosen in the same way as λ, it underfits. To build small is a poor way to regularize, and
+#   that is the truth in the "stretch pants".
 #
 # ## What to take with you
 #
