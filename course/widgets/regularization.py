@@ -293,7 +293,7 @@ def fit_explorer() -> LiveFigure:
         for line, share in zip(errors, right, strict=True):
             line.set_data(run.steps, share)
         lowest = int(np.argmin(run.test_loss))
-        best.set_data([run.steps[lowest]] * 2, loss_axes.get_ylim())
+        best.set_data([run.steps[lowest]] * 2, [run.test_loss[lowest], 40])
         gap = run.test_loss[-1] - run.train_loss[-1]
         return (
             f"{75 * width + 10} parameters, {samples} samples. At the end: training loss "
@@ -421,7 +421,7 @@ def scale_explorer() -> LiveFigure:
         [], [], color=COLORS[6], linestyle=":", linewidth=1.2, label="(1 − p)ˡ"
     )
     (inverse,) = layer_axes.plot([], [], color=COLORS[6], linewidth=1.0, label="(1 − p)⁻ˡ")
-    layer_axes.set(yscale="log", xlim=(0.7, _LAYERS + 0.3), ylim=(2.0**-9, 2.0**9))
+    layer_axes.set(yscale="log", xlim=(0.7, _LAYERS + 0.3), ylim=(2.0**-19, 2.0**12))
     layer_axes.set_yticks([2.0**k for k in (-8, -4, 0, 4, 8)], ["1/256", "1/16", "1", "16", "256"])
     layer_axes.minorticks_off()
     layer_axes.set(xlabel="layer l", ylabel="training / inference (log)")
@@ -611,7 +611,7 @@ def decay_explorer() -> LiveFigure:
     bowl_axes.plot(*TARGET, linestyle="", marker="*", markersize=14, color=COLORS[6])
     bowl_axes.annotate("θ*", tuple(TARGET + 0.06))
     rings = [bowl_axes.plot([], [], color="0.7", linewidth=0.5 + 0.1 * k)[0] for k in range(5)]
-    bowl_axes.set(xlim=(-0.25, 3.1), ylim=(-0.25, 2.6), xlabel="θ₁", ylabel="θ₂")
+    bowl_axes.set(xlim=(-0.25, 3.1), ylim=(-0.25, 3.1), xlabel="θ₁", ylabel="θ₂")
     bowl_axes.legend(loc="upper left", ncols=2, fontsize=10)
     (l2_length,) = length_axes.plot([], [], color=COLORS[0], linewidth=2.5, label="L2 in the loss")
     (apart_length,) = length_axes.plot(
@@ -648,7 +648,8 @@ def decay_explorer() -> LiveFigure:
         around = np.linspace(0, 2 * np.pi, 80)
         for ring, level in zip(rings, (0.05, 0.2, 0.5, 1.0, 2.0), strict=True):
             radii = np.sqrt(2 * level / curvatures)[:, None]
-            ring.set_data(*(TARGET[:, None] + radii * [np.cos(around), np.sin(around)]))
+            x, y = TARGET[:, None] + radii * [np.cos(around), np.sin(around)]
+            ring.set_data(x, np.where(y < 2.5, y, np.nan))  # above is the legend
         ends = [path[steps] for path in paths]
         return (
             f"After {steps} steps: L2 ({ends[0][0]:.2f}, {ends[0][1]:.2f}), decoupled "
