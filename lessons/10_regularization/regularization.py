@@ -169,7 +169,7 @@ assert gaps[0][0] > 5 * gaps[-1][0]
 #
 # 1. One hidden unit: which of the two failures is it? Where do the two curves stop being one, as you add units?
 # 2. 48 units, move the samples from 20 to 160. What happens to the gap, and what to the training loss?
-# 3. 30 % wrong labels. The share of right answers on the test part rises and then *falls*. When does it turn? Where is
+# 3. 120 samples, 30 % wrong labels. The share of right answers on the test part rises and then *falls*. When does it turn? Where is
 #    the training loss then? Where would you stop?
 # 4. Keep all, change the *draw*. How much of what you saw is luck?
 
