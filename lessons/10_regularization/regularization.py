@@ -169,8 +169,8 @@ assert gaps[0][0] > 5 * gaps[-1][0]
 #
 # 1. One hidden unit: which of the two failures is it? Where do the two curves stop being one, as you add units?
 # 2. 48 units, move the samples from 20 to 160. What happens to the gap, and what to the training loss?
-# 3. 120 samples, 30 % wrong labels. The share of right answers on the test part rises and then *falls*. When does it turn? Where is
-#    the training loss then? Where would you stop?
+# 3. 120 samples, 30 % wrong labels. The share of right answers on the test part rises and then *falls*. When does it
+#    turn? Where is the training loss then? Where would you stop?
 # 4. Keep all, change the *draw*. How much of what you saw is luck?
 
 # %%
@@ -179,13 +179,13 @@ fit_explorer()
 # %% [markdown]
 # ## 2. Dropout
 #
-# In each training step, each unit is left out with probability $p$. Write $m_i$ for its mask, 0 or 1, drawn anew for each
-# sample and step, with $P(m_i = 0) = p$. Leaving out alone would make the layer's output smaller. So divide:
+# In each training step, each unit is left out with probability $p$. Write $m_i$ for its mask, 0 or 1, drawn anew for
+# each sample and step, with $P(m_i = 0) = p$. Leaving out alone would make the layer's output smaller. So divide:
 #
 # $$y_i = \frac{m_i}{1 - p}\, x_i \quad \text{in training}, \qquad y_i = x_i \quad \text{at inference}.$$
 #
-# **The mean.** $E[m_i] = 1 - p$, so $E[y_i] = \frac{1-p}{1-p}\,x_i = x_i$: on average a unit hands on in training what it
-# will hand on at inference. That is what the factor is for, and because the work is done in training, it is called
+# **The mean.** $E[m_i] = 1 - p$, so $E[y_i] = \frac{1-p}{1-p}\,x_i = x_i$: on average a unit hands on in training what
+# it will hand on at inference. That is what the factor is for, and because the work is done in training, it is called
 # *inverted* dropout.
 #
 # **The mean square.** $m_i^2 = m_i$, so $E[y_i^2] = \frac{1-p}{(1-p)^2}\,x_i^2 = \frac{x_i^2}{1-p}$. So the variance is
@@ -241,8 +241,8 @@ print("training twice, the same: ", np.allclose(first, second))
 print("layers:", ", ".join(type(layer).__name__ for layer in network.layers))
 
 # %% [markdown]
-# Each layer may have its own rate: here 0.2 for the inputs and 0.5 for both hidden layers. The outputs are never dropped:
-# nothing comes behind them that could make up for it.
+# Each layer may have its own rate: here 0.2 for the inputs and 0.5 for both hidden layers. The outputs are never
+# dropped: nothing comes behind them that could make up for it.
 #
 # Before or after the ReLU? It does not matter: a factor that is 0 or positive can be pulled through it.
 
@@ -263,12 +263,12 @@ assert not np.allclose(*sigmoids)
 # > first paper multiplies the weights by $1-p$ at inference; today's libraries divide in training. One of the two must
 # > be done. (Mind that paper's $p$: it is the share that is *kept*.)
 #
-# What goes wrong without it? Each layer gets $1/(1-p)$ times what it was trained with, so behind $L$ layers with dropout
-# the logits are up to $(1-p)^{-L}$ times too large. Which logit is the *largest* hardly changes. But the softmax of large
-# logits is near 0 or 1: the network becomes very sure of itself, right or wrong.
+# What goes wrong without it? Each layer gets $1/(1-p)$ times what it was trained with, so behind $L$ layers with
+# dropout the logits are up to $(1-p)^{-L}$ times too large. Which logit is the *largest* hardly changes. But the
+# softmax of large logits is near 0 or 1: the network becomes very sure of itself, right or wrong.
 #
-# Three ways, the same weights at the start, all digits, ten seeds. *At inference* is the network of *forgotten*, with the
-# weights behind each dropout layer multiplied by $1-p$ after training: the first paper's way.
+# Three ways, the same weights at the start, all digits, ten seeds. *At inference* is the network of *forgotten*, with
+# the weights behind each dropout layer multiplied by $1-p$ after training: the first paper's way.
 
 # %%
 factor = read_study("data/factor.csv")
@@ -302,16 +302,17 @@ assert ends[4, 0.5, "at inference"][1][0] > ends[4, 0.5, "inverted"][1][0] + 0.0
 # Read the lines with $p = 0.5$.
 #
 # - **One hidden layer:** the loss of *forgotten* is a little higher. You could miss it.
-# - **Two:** the accuracy is as good as with the factor, but the loss has doubled. A test that looks at the accuracy alone
-#   would never find this fault.
+# - **Two:** the accuracy is as good as with the factor, but the loss has doubled. A test that looks at the accuracy
+#   alone would never find this fault.
 # - **Four:** nine of ten answers are right and it is 99 % sure of all. Repaired, the same network has a loss of 0.22
 #   instead of 1.9.
 #
-# And a surprise: with four layers and $p = 0.5$ the *inverted* network is worse than the repaired one, 89 % against 95 %.
-# The mean is right in both. The mean *square* is not: He's weights keep it from layer to layer (unit 07), and inverted
-# dropout multiplies it by $1/(1-p) = 2$ each time. So behind four layers the
-# numbers are 4 times too large at the start of the training. Without the factor the two cancel: $(1-p)^2 \cdot \frac1{1-p} = 1-p$, smaller instead of larger, and that did less harm. High
-# rates in deep networks need smaller rates of learning, smaller weights at the start or more steps.
+# And a surprise: with four layers and $p = 0.5$ the *inverted* network is worse than the repaired one, 89 against
+# 95 %. The mean is right in both. The mean *square* is not: He's weights keep it from layer to layer (unit 07), and
+# inverted dropout multiplies it by $1/(1-p) = 2$ each time. So behind four layers the numbers are 4 times too large at
+# the start of the training. Without the factor the two cancel: $(1-p)^2 \cdot \frac1{1-p} = 1-p$, smaller instead of
+# larger, and that did less harm. High rates in deep networks need smaller rates of learning, smaller weights at the
+# start or more steps.
 #
 # ### See it
 #
@@ -332,12 +333,12 @@ scale_explorer()
 #
 # Two things change when you switch dropout on, and both are often misread.
 #
-# **The training loss rises.** The printed training loss is usually the one of the batches, with dropout *on*: half of the
-# network is missing. It may lie above the test loss, which is measured with dropout off. That does not mean "no
+# **The training loss rises.** The printed training loss is usually the one of the batches, with dropout *on*: half of
+# the network is missing. It may lie above the test loss, which is measured with dropout off. That does not mean "no
 # overfitting"; it compares two networks. For the gap, measure both with dropout off.
 #
-# **It takes longer.** The notes say that dropout tends "to significantly slow down convergence". Count the steps until the
-# training loss (dropout off) is below 0.1, 20 seeds, 120 digits, all labels right:
+# **It takes longer.** The notes say that dropout tends "to significantly slow down convergence". Count the steps until
+# the training loss (dropout off) is below 0.1, 20 seeds, 120 digits, all labels right:
 
 # %%
 LOOKED_AT = quick_run(120).steps
@@ -371,8 +372,8 @@ assert sum(above) >= 19
 # 2. Compare *training, dropout on* with *test*. At which rate does the first lie above the second at the end?
 # 3. No wrong labels: how much does dropout gain now? Check more than one *draw* before you answer.
 # 4. Rates of 0.9: which of the two failures of section 1 is this?
-# 5. Drop inputs instead of hidden units. Which of both helps more, with wrong labels? (A dropped pixel hides a part of the
-#    digit; a dropped unit hides what was made of it.)
+# 5. Drop inputs instead of hidden units. Which of both helps more, with wrong labels? (A dropped pixel hides a part of
+#    the digit; a dropped unit hides what was made of it.)
 
 # %%
 dropout_explorer()
@@ -455,8 +456,9 @@ assert live[0.5] > live[0.0] + 0.02
 # %% [markdown]
 # ## 6. Many passes: what the spread says
 #
-# This section goes beyond the sources. Leave dropout on at inference and ask the network $S$ times. Each pass draws new
-# masks, so each is another, smaller network. Average their *probabilities* (not their logits, which have no fixed scale):
+# This section goes beyond the sources. Leave dropout on at inference and ask the network $S$ times. Each pass draws
+# new masks, so each is another, smaller network. Average their *probabilities* (not their logits, which have no fixed
+# scale):
 #
 # $$μ_c = \frac1S \sum_s p_{s,c}, \qquad σ_c^2 = \frac1S \sum_s (p_{s,c} - μ_c)^2 .$$
 #
@@ -531,17 +533,18 @@ assert turned["spread"][0] < found["turned", 30.0]["spread"][0]
 # %% [markdown]
 # What came out:
 #
-# - **Upright and noisy digits: yes.** The spread of wrong answers is three times that of right ones, and it rises with the
-#   noise as the errors do.
+# - **Upright and noisy digits: yes.** The spread of wrong answers is three times that of right ones, and it rises with
+#   the noise as the errors do.
 # - **But it finds errors no better than one ordinary pass.** In nearly every line the plain doubt is as good or better
-#   (0.97 against 0.95 for upright digits). $1 - μ$, which uses the passes' mean, is about level with it. Fifty passes for
-#   that.
-# - **Far away it fails.** Moved by 2 pixels six of seven answers are wrong, the spread is as large for right answers as for
-#   wrong ones, and every measure guesses. Turned by 90° the spread is *smaller* than at 30°, with 11 % right: the network
-#   has found another digit in the picture, and all passes agree on it. The passes share their weights, so they share
-#   their errors.
+#   (0.97 against 0.95 for upright digits). $1 - μ$, which uses the passes' mean, is about level with it. Fifty passes
+#   for that.
+# - **Far away it fails.** Moved by 2 pixels six of seven answers are wrong, the spread is as large for right answers
+#   as for wrong ones, and every measure guesses. Turned by 90° the spread is *smaller* than at 30°, with 11 % right:
+#   the network has found another digit in the picture, and all passes agree on it. The passes share their weights, so
+#   they share their errors.
 #
-# One thing the mean does improve: on changed digits its *loss* is far lower than that of one pass, because it is less sure.
+# One thing the mean does improve: on changed digits its *loss* is far lower than that of one pass, because it is less
+# sure.
 
 # %%
 rows = []
@@ -569,16 +572,16 @@ spread_explorer()
 # %% [markdown]
 # ## 7. Deep, wide, funnel, stretch pants
 #
-# The second slides give rules of thumb for the shape: "**Deep > shallow**: for the same number of parameters, more hidden
-# layers is better than wider layers"; make it "look like a **funnel**"; or "**stretch pants**": "make hidden layers wider
-# than what you need and then regularize (e.g., dropout)".
+# The second slides give rules of thumb for the shape: "**Deep > shallow**: for the same number of parameters, more
+# hidden layers is better than wider layers"; make it "look like a **funnel**"; or "**stretch pants**": "make hidden
+# layers wider than what you need and then regularize (e.g., dropout)".
 #
 # To be fair each shape gets the same budget, 6000 parameters. Layers of $n_0, n_1, ..., n_L$ units have
 #
 # $$P = \sum_k (n_k + 1)\,n_{k+1},$$
 #
-# and each network here is the widest of its shape within it. No dropout, 1000 steps, the rate chosen for each shape on data
-# held back, ten seeds, all digits and 200 of them.
+# and each network here is the widest of its shape within it. No dropout, 1000 steps, the rate chosen for each shape on
+# data held back, ten seeds, all digits and 200 of them.
 
 # %%
 shapes = read_study("data/shapes.csv")
@@ -605,17 +608,18 @@ for condition in ("all", "few"):
     assert reached[condition, "3 layers"][0] > funnel[0] - 0.02
 
 # %% [markdown]
-# > **The sources differ**, again with the measurement. On these digits **shallow beat deep** at equal parameters: 97.8 % with
-# > one hidden layer, 95.0 % with eight, and with 200 samples 92 % against 72 %. The deep ones fit the 200 samples perfectly
-# > (look at the training loss), so this is overfitting, not bad optimization. The digits are an easy, nearly linear task.
-# > "Parameter efficiency" needs a task made of parts, such as large images, and layers that share weights.
+# > **The sources differ**, again with the measurement. On these digits **shallow beat deep** at equal parameters:
+# > 97.8 % with one hidden layer, 95.0 % with eight, and with 200 samples 92 % against 72 %. The deep ones fit the 200
+# > samples perfectly (look at the training loss), so this is overfitting, not bad optimization. The digits are an
+# > easy, nearly linear task. "Parameter efficiency" needs a task made of parts, such as large images, and layers that
+# > share weights.
 # >
-# > The **funnel** was better than the same layers turned round, by half a point with all digits and by more than two with 200.
-# > Against three equal layers it lost half a point once and won one the other time, within the errors. Squeezing 64 inputs
-# > into 19 units at once loses something; why a narrow *end* should help we did not see.
+# > The **funnel** was better than the same layers turned round, by half a point with all digits and by more than two
+# > with 200. Against three equal layers it lost half a point once and won one the other time, within the errors.
+# > Squeezing 64 inputs into 19 units at once loses something; why a narrow *end* should help we did not see.
 #
-# And the stretch pants? Two hidden layers, wider and wider, without dropout and with $p = 0.5$ behind both, all digits, six
-# seeds:
+# And the stretch pants? Two hidden layers, wider and wider, without dropout and with $p = 0.5$ behind both, all
+# digits, six seeds:
 
 # %%
 stretch = read_study("data/stretch.csv")
@@ -633,17 +637,17 @@ assert worn[16, 0.0][0] - worn[16, 0.5][0] > 0.03
 assert abs(worn[256, 0.0][0] - worn[256, 0.5][0]) < 0.006
 
 # %% [markdown]
-# Wider than needed: yes, up to 128 units it helps, and beyond it does no harm. And then regularize? With $p = 0.5$ the narrow
-# networks underfit (16 units lose five points), and width is what pays for it: at 256 both are level, 98 %. So the advice is
-# right the other way round, too: **who wants to drop half of the units needs more of them.** On these clean digits the
-# dropout gains nothing; where labels are wrong it did (section 5).
+# Wider than needed: yes, up to 128 units it helps, and beyond it does no harm. And then regularize? With $p = 0.5$ the
+# narrow networks underfit (16 units lose five points), and width is what pays for it: at 256 both are level, 98 %. So
+# the advice is right the other way round, too: **who wants to drop half of the units needs more of them.** On these
+# clean digits the dropout gains nothing; where labels are wrong it did (section 5).
 #
 # ## 8. Weight decay: two things with one name
 #
 # Large weights make a function steep. So pull them towards 0. There are two ways to write that down.
 #
-# **An L2 penalty** adds to the loss: $L + \frac{λ}{2}\|θ\|^2$, so $λθ$ to the gradient. Whatever the optimizer does with a
-# gradient, it does with this part as well.
+# **An L2 penalty** adds to the loss: $L + \frac{λ}{2}\|θ\|^2$, so $λθ$ to the gradient. Whatever the optimizer does
+# with a gradient, it does with this part as well.
 #
 # **Decoupled decay** leaves the gradient alone and shrinks the weights apart from the step:
 # $θ ← θ - γλθ + \text{step}(g)$.
@@ -659,9 +663,9 @@ assert abs(worn[256, 0.0][0] - worn[256, 0.5][0]) < 0.006
 #
 # So both rest at the same place if $λ' = λ/(1-α)$. With $α = 0.9$ that is ten times λ. (The way there differs a little.)
 #
-# **Adam: not the same.** Take a quadratic loss, once as it is and once multiplied by 100. Adam divides the gradient by its
-# size, so without decay both make the same steps. Decoupled decay keeps that. An L2 penalty does not: against a gradient
-# 100 times as large, the same λ is nothing.
+# **Adam: not the same.** Take a quadratic loss, once as it is and once multiplied by 100. Adam divides the gradient by
+# its size, so without decay both make the same steps. Decoupled decay keeps that. An L2 penalty does not: against a
+# gradient 100 times as large, the same λ is nothing.
 
 # %%
 curvatures = np.array([1.0, 0.2])
@@ -715,9 +719,9 @@ for decoupled, decay in ((False, 0.0), (True, 0.3)):
 assert np.abs(adam_path(1, 0.3, False) - adam_path(100, 0.3, False)).max() > 0.01
 
 # %% [markdown]
-# On this noiseless bowl Adam with decoupled decay rests at no minimum of the penalised loss. It rests at $θ^*$ unless that
-# is larger than $1/λ$: then it is held there, entry by entry. ($\hat s/\sqrt{\hat r}$ is at most about 1, so the step can
-# balance a decay of $γλθ$ only for $|θ| ≤ 1/λ$.) With noisy gradients it lies in between.
+# On this noiseless bowl Adam with decoupled decay rests at no minimum of the penalised loss. It rests at $θ^*$ unless
+# that is larger than $1/λ$: then it is held there, entry by entry. ($\hat s/\sqrt{\hat r}$ is at most about 1, so the
+# step can balance a decay of $γλθ$ only for $|θ| ≤ 1/λ$.) With noisy gradients it lies in between.
 #
 # ### See it
 #
@@ -734,9 +738,9 @@ decay_explorer()
 # %% [markdown]
 # ### On real data
 #
-# The paper that parted the two promises more: with decoupled decay the best λ depends less on the rate. Adam on 400 digits
-# with a fifth of the labels wrong, the loss on data held back, mean of two seeds. The two λ scales cannot be compared, so
-# each has its own.
+# The paper that parted the two promises more: with decoupled decay the best λ depends less on the rate. Adam on 400
+# digits with a fifth of the labels wrong, the loss on data held back, mean of two seeds. The two λ scales cannot be
+# compared, so each has its own.
 
 # %%
 grid = read_study("data/decay_grid.csv")
@@ -775,15 +779,16 @@ assert set(bests["L2"][0]) <= {0.03, 0.1}
 assert np.all(bests["decoupled"][1] < bests["L2"][1])
 
 # %% [markdown]
-# The decoupled λ of 3 is best at all five rates, over a factor of 16. The best λ of the L2 penalty is 0.03 or 0.1, with little
-# between them: it moves hardly more. The decoupled losses are lower in every column, by 0.02 to 0.06, which two seeds and one
-# fifth of 400 samples cannot settle. So: both work, with numbers that differ by a factor of 30 to 100. **A λ that was chosen
-# for one is worth nothing for the other.** (The rate scales the decoupled decay here, as in torch; in the paper it does not.)
+# The decoupled λ of 3 is best at all five rates, over a factor of 16. The best λ of the L2 penalty is 0.03 or 0.1,
+# with little between them: it moves hardly more. The decoupled losses are lower in every column, by 0.02 to 0.06,
+# which two seeds and one fifth of 400 samples cannot settle. So: both work, with numbers that differ by a factor of 30
+# to 100. **A λ that was chosen for one is worth nothing for the other.** (The rate scales the decoupled decay here, as
+# in torch; in the paper it does not.)
 #
 # ## 9. Early stopping is a kind of decay
 #
-# Unit 04 stopped at the lowest validation loss. On a quadratic bowl one can say what that does. Start gradient descent at
-# 0. In a direction of curvature $h$ the distance to the minimum shrinks by $1 - γh$ a step, so after $t$ steps
+# Unit 04 stopped at the lowest validation loss. On a quadratic bowl one can say what that does. Start gradient descent
+# at 0. In a direction of curvature $h$ the distance to the minimum shrinks by $1 - γh$ a step, so after $t$ steps
 #
 # $$θ_t = \big(1 - (1 - γh)^t\big)\,θ^*, \qquad \text{and with an L2 penalty} \quad θ = \frac{h}{h + λ}\,θ^* .$$
 #
@@ -811,9 +816,9 @@ assert np.abs(stopped - pulled).max() < 0.25
 #
 # ### All remedies beside each other
 #
-# 400 digits, a fifth of the labels wrong, a network of 128-128, which is far too large. The strength of every remedy is
-# chosen on data held back (that part has wrong labels too, as it would have in life); early stopping pays for its validation
-# part with a fifth of the samples. Ten seeds.
+# 400 digits, a fifth of the labels wrong, a network of 128-128, which is far too large. The strength of every remedy
+# is chosen on data held back (that part has wrong labels too, as it would have in life); early stopping pays for its
+# validation part with a fifth of the samples. Ten seeds.
 
 # %%
 remedies = read_study("data/remedies.csv")
@@ -859,25 +864,27 @@ assert 0.005 < cured["early stopping"][0] < 0.05
 assert cured["decoupled 3"][0] > cured["decoupled"][0] + 0.02
 
 # %% [markdown]
-# - **Dropout** helps most of the single remedies, 9 points; with **decoupled decay** on top it is 10. It beats three times as
-#   many samples, which have as large a share of wrong labels. (800 steps are fewer rounds through them; see the training loss.)
+# - **Dropout** helps most of the single remedies, 9 points; with **decoupled decay** on top it is 10. It beats three
+#   times as many samples, which have as large a share of wrong labels. (800 steps are fewer rounds through them; see
+#   the training loss.)
 # - The **L2 penalty** gains 7.
-# - **Decoupled decay** gains 1, and this is a lesson about choosing: λ = 10 had the lowest loss on the held-back samples, of
-#   which a fifth have wrong labels, so that being unsure pays; on clean test labels λ = 3 gains 5. What you choose by has to be
-#   as good as what you are judged by. (10 is also the end of the grid: always look whether the best lies at an end.)
+# - **Decoupled decay** gains 1, and this is a lesson about choosing: λ = 10 had the lowest loss on the held-back
+#   samples, of which a fifth have wrong labels, so that being unsure pays; on clean test labels λ = 3 gains 5. What
+#   you choose by has to be as good as what you are judged by. (10 is also the end of the grid: always look whether the
+#   best lies at an end.)
 # - **Early stopping** gains 2 and costs the least. It has seen a fifth fewer samples.
-# - The **smaller network** loses 7: chosen in the same way as λ, it underfits. To build small is a poor way to regularize, and
-#   that is the truth in the "stretch pants".
+# - The **smaller network** loses 7: chosen in the same way as λ, it underfits. To build small is a poor way to
+#   regularize, and that is the truth in the "stretch pants".
 #
 # ## What to take with you
 #
 # - Two losses, measured the same way (dropout off), and their gap. Underfitting: both high. Overfitting: the gap.
-# - Inverted dropout: divide by $1-p$ in training, do nothing at inference. Forget the factor and the accuracy hides it; the
-#   loss shows it. The mean is kept, the mean square grows by $1/(1-p)$ a layer.
-# - Dropout gains what there is to gain: ten points where labels are wrong, nothing or less where data suffice. Its rate is
-#   chosen like a learning rate.
-# - The spread of many passes rises with the errors near the data and fails far from it. One ordinary pass finds errors as
-#   well.
+# - Inverted dropout: divide by $1-p$ in training, do nothing at inference. Forget the factor and the accuracy hides
+#   it; the loss shows it. The mean is kept, the mean square grows by $1/(1-p)$ a layer.
+# - Dropout gains what there is to gain: ten points where labels are wrong, nothing or less where data suffice. Its
+#   rate is chosen like a learning rate.
+# - The spread of many passes rises with the errors near the data and fails far from it. One ordinary pass finds errors
+#   as well.
 # - Compare shapes at equal parameters. Here shallow beat deep, and size did no harm.
 # - L2 and decoupled decay are one thing for gradient descent, the same up to a factor for momentum, and two for Adam.
 #
