@@ -8,6 +8,7 @@ list of them, from the input to the output.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def draw_layers(rng: np.random.Generator, sizes: Sequence[int]) -> Network:
     """Draw the dense layers of a network with these widths."""
     return [
         {"w": rng.normal(size=(fan_in, fan_out)) / np.sqrt(fan_in), "b": rng.normal(size=fan_out)}
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True)
+        for fan_in, fan_out in pairwise(sizes)
     ]
 
 
@@ -1110,7 +1111,7 @@ def donors_own_arrays(donor, classes, rng, gradients, *, count, lr, steps):
         w = (rng.standard_normal((n, outputs)) / np.sqrt(n)).astype(donor[0]["w"].dtype)
         network = [*donor[:count], {"w": w, "b": np.zeros(outputs, w.dtype)}]
         for _ in range(steps):
-            for layer, g in zip(network, gradients(task, network)):
+            for layer, g in zip(network, gradients(task, network), strict=True):
                 layer["w"] -= lr * g["w"]
                 layer["b"] -= lr * g["b"]
         networks.append(network)
@@ -1126,7 +1127,8 @@ def next_task_starts_where_the_last_ended(donor, classes, rng, gradients, *, cou
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
         lower = network[:count]
@@ -1157,7 +1159,7 @@ def head_stays(donor, classes, rng, gradients, *, count, lr, steps):
             grads = gradients(task, network)
             lower = [
                 {key: layer[key] - lr * g[key] for key in layer}
-                for layer, g in zip(network[:-1], grads)
+                for layer, g in zip(network[:-1], grads[:-1], strict=True)
             ]
             network = [*lower, network[-1]]
         networks.append(network)
@@ -1173,7 +1175,8 @@ def head_not_scaled(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1188,7 +1191,8 @@ def head_as_he(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1203,7 +1207,8 @@ def head_scaled_without_the_root(donor, classes, rng, gradients, *, count, lr, s
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1218,7 +1223,8 @@ def head_scaled_by_its_outputs(donor, classes, rng, gradients, *, count, lr, ste
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1233,7 +1239,8 @@ def head_of_zeros(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1249,7 +1256,8 @@ def bias_drawn_too(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1265,7 +1273,8 @@ def biases_not_copied(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1280,7 +1289,8 @@ def all_but_the_head_copied(donor, classes, rng, gradients, *, count, lr, steps)
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1295,7 +1305,8 @@ def gradients_taken_once(donor, classes, rng, gradients, *, count, lr, steps):
         grads = gradients(task, network)
         for _ in range(steps):
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1310,7 +1321,8 @@ def always_the_first_task(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(0, network)
             network = [
-                {key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1324,7 +1336,10 @@ def one_step_only(donor, classes, rng, gradients, *, count, lr, steps):
         network = [*donor[:count], {"w": w, "b": np.zeros(outputs, w.dtype)}]
         grads = gradients(task, network)
         networks.append(
-            [{key: layer[key] - lr * g[key] for key in layer} for layer, g in zip(network, grads)]
+            [
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
+            ]
         )
     return networks
 
@@ -1338,7 +1353,8 @@ def uphill(donor, classes, rng, gradients, *, count, lr, steps):
         for _ in range(steps):
             grads = gradients(task, network)
             network = [
-                {key: layer[key] + lr * g[key] for key in layer} for layer, g in zip(network, grads)
+                {key: layer[key] + lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
     return networks
@@ -1373,7 +1389,7 @@ def networks_without_changing_anything(donor, classes, rng, gradients, *, count,
 
     def trained(task, network):
         for _ in range(steps):
-            pairs = zip(network, gradients(task, network))
+            pairs = zip(network, gradients(task, network), strict=True)
             network = [{key: a - lr * g[key] for key, a in layer.items()} for layer, g in pairs]
         return network
 
@@ -1393,7 +1409,7 @@ def networks_with_all_heads_first(donor, classes, rng, gradients, *, count, lr, 
     ]
     for _ in range(steps):
         for task, network in enumerate(networks):
-            for layer, slope in zip(network, gradients(task, network)):
+            for layer, slope in zip(network, gradients(task, network), strict=True):
                 for key in slope:
                     layer[key] = layer[key] - lr * slope[key]
     return tuple(networks)
@@ -2355,7 +2371,7 @@ ROTATION_BATCH = Exercise(
         Mistake(
             "turns counted from 1",
             turns_from_one,
-            "The labels are 1 to 4. Classes are counted from 0: an image that was not turned has 0.",
+            "The labels are 1 to 4. Classes are counted from 0: 0 for an image that was not turned.",
         ),
         Mistake(
             "images left square",

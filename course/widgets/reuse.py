@@ -1,4 +1,4 @@
-"""Live figures of unit 11, and what its lesson trains: donors, encoders, and heads on few labels."""
+"""Live figures of unit 11, and what its lesson trains: donors, encoders, heads on few labels."""
 
 from __future__ import annotations
 
@@ -229,18 +229,35 @@ def halves(x: Array, rng: np.random.Generator) -> Sequential:
 
 def adversarial(x: Array, rng: np.random.Generator) -> Sequential:
     """The discriminator of a small GAN: is the image real, or made by the generator?"""
+    judge, maker, steps = _players(x.shape[1], rng)
+    for batch in _epochs(len(x), rng):
+        _play(judge, maker, steps, x[batch], rng)
+    return transplant(judge, 2 * DEPTH)
+
+
+def _players(
+    features: int, rng: np.random.Generator
+) -> tuple[Sequential, Sequential, list[Optimizer]]:
+    """Return a discriminator, a generator and an optimizer for each."""
     judge = Sequential(*body(rng), dense(1, rng))
     maker = Sequential(
-        Linear(NOISE_INPUTS, WIDTH, rng), ReLU(), dense(WIDTH, rng), ReLU(), dense(x.shape[1], rng)
+        Linear(NOISE_INPUTS, WIDTH, rng), ReLU(), dense(WIDTH, rng), ReLU(), dense(features, rng)
     )
-    steps = {
-        player: Optimizer(adam, player.params, lr=_RATE / 2, beta1=0.5) for player in (judge, maker)
-    }
-    for batch in _epochs(len(x), rng):
-        noise = rng.standard_normal((2, len(batch), NOISE_INPUTS))
-        discriminator_step(maker, judge, steps[judge], x[batch], noise[0])
-        generator_step(maker, judge, steps[maker], noise[1])
-    return transplant(judge, 2 * DEPTH)
+    steps = [Optimizer(adam, p.params, lr=_RATE / 2, beta1=0.5) for p in (judge, maker)]
+    return judge, maker, steps
+
+
+def _play(
+    judge: Sequential,
+    maker: Sequential,
+    steps: list[Optimizer],
+    real: Array,
+    rng: np.random.Generator,
+) -> None:
+    """Let both players of a GAN make a step."""
+    noise = rng.standard_normal((2, len(real), NOISE_INPUTS))
+    discriminator_step(maker, judge, steps[0], real, noise[0])
+    generator_step(maker, judge, steps[1], noise[1])
 
 
 PRETRAINING: Mapping[str, Callable[[Array, np.random.Generator], Sequential]] = {
@@ -262,3 +279,194 @@ def _forever(n: int, batch_size: int, rng: np.random.Generator) -> Any:
 def _epochs(n: int, rng: np.random.Generator) -> Any:
     for _ in range(_EPOCHS):
         yield from batches(n, _BATCH, rng)
+
+
+# --- what the figures show -------------------------------------------------------------------
+
+_NEW = {"odd": "odd or even", "shifted": "moved by one pixel", "other": "digits 5 to 9"}
+_COUNTS = (10, 20, 40, 80, 160, 320)
+_RIDGE = 10.0
+_TESTED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40, 45, 50, 55, 60)
+SHOWN, SNAPSHOTS = 8, 15
+
+
+@lru_cache(maxsize=8)
+def task_of(name: str) -> tuple[Sequential, Split]:
+    """Return the donor of a new task, trained, and the new task's data, of seed 0."""
+    old, new = TASKS[name](digits())
+    return train_donor(old, np.random.default_rng([0, 2])), new
+
+
+@lru_cache(maxsize=32)
+def features(name: str, is_taught: bool) -> tuple[tuple[Array, Array], ...]:
+    """Return what each level makes of the new task's training and test inputs; level 0: pixels."""
+    donor, new = task_of(name)
+    network = donor if is_taught else Sequential(*body(np.random.default_rng([0, 3])))
+    levels = [(new.x_train, new.x_test)]
+    for level in range(DEPTH):
+        layer = Sequential(*network.layers[2 * level : 2 * level + 2])
+        levels.append((layer.forward(levels[-1][0]), layer.forward(levels[-1][1])))
+    return tuple(levels)
+
+
+def probe(x: Array, y: Array, x_test: Array, y_test: Array) -> float:
+    """Return the test accuracy of a linear head: regularised least squares, in closed form."""
+    mean = x.mean(axis=0)
+    targets = (y[:, None] == np.arange(y_test.max() + 1)) - 0.0
+    centred = x - mean
+    gram = centred.T @ centred + _RIDGE * np.eye(x.shape[1])
+    head = np.linalg.solve(gram, centred.T @ (targets - targets.mean(axis=0)))
+    scores = (x_test - mean) @ head + targets.mean(axis=0)
+    return float(np.mean(scores.argmax(axis=1) == y_test))
+
+
+@lru_cache(maxsize=4096)
+def probed(name: str, is_taught: bool, level: int, labels: int, seed: int) -> float:
+    """Return the accuracy of a linear head on a level, from so many labels."""
+    new = task_of(name)[1]
+    chosen = few_labels(new.y_train, labels, np.random.default_rng([seed, labels]))
+    x, x_test = features(name, is_taught)[level]
+    return probe(x[chosen], new.y_train[chosen], x_test, new.y_test)
+
+
+class _Flat:
+    """Three hidden layers and a head in one array, trained by Adam without any ceremony."""
+
+    def __init__(self, donor: Sequential, classes: int, rng: np.random.Generator) -> None:
+        head = dense(classes, rng)
+        arrays = [*donor.params[: 2 * DEPTH], *head.params]
+        self.flat = np.concatenate([array.ravel() for array in arrays])
+        self.first = sum(array.size for array in arrays[:-2])
+        self.slope = np.zeros_like(self.flat)
+        self.params, self.grads = (
+            _views(flat, [array.shape for array in arrays]) for flat in (self.flat, self.slope)
+        )
+
+    def levels(self, x: Array) -> list[Array]:
+        levels = [x]
+        for w, b in zip(self.params[:-2:2], self.params[1:-2:2], strict=True):
+            levels.append(np.tanh(levels[-1] @ w + b))
+        return [*levels, levels[-1] @ self.params[-2] + self.params[-1]]
+
+    def train(self, x: Array, y: Array, lr: float, steps: int, *, head_only: bool) -> Any:
+        """Yield after each step; the gradient is the whole batch's."""
+        lowest = self.first if head_only else 0
+        theta, slope = self.flat[lowest:], self.slope[lowest:]
+        mean, square = np.zeros_like(theta), np.zeros_like(theta)
+        for t in range(1, steps + 1):
+            self._backward(x, y, head_only)
+            mean += 0.1 * (slope - mean)
+            square += 0.001 * (slope * slope - square)
+            root = np.sqrt(square / (1 - 0.999**t)) + 1e-8
+            theta -= lr / (1 - 0.9**t) * mean / root
+            yield
+
+    def _backward(self, x: Array, y: Array, head_only: bool) -> None:
+        levels = self.levels(x)
+        grad = np.exp(levels[-1] - levels[-1].max(axis=1, keepdims=True))
+        grad /= grad.sum(axis=1, keepdims=True)
+        grad[np.arange(len(y)), y] -= 1
+        grad /= len(y)
+        for k in range(DEPTH, -1, -1):
+            if k < DEPTH:
+                grad = grad * (1 - levels[k + 1] ** 2)
+            np.matmul(levels[k].T, grad, out=self.grads[2 * k])
+            grad.sum(axis=0, out=self.grads[2 * k + 1])
+            if head_only:
+                return
+            grad = grad @ self.params[2 * k].T
+
+
+def _views(flat: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    pieces = np.split(flat, ends[:-1])
+    return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
+def released(lr: float, head_steps: int, labels: int, seed: int) -> tuple[Array, Array]:
+    """Train on odd or even: the new head alone for some steps, then everything with this rate.
+
+    Returns:
+        Test accuracy, and how far the top features are from the donor's in units of their length,
+        at the steps that are looked at.
+    """
+    donor, new = task_of("odd")
+    rng = np.random.default_rng([seed, labels])
+    chosen = few_labels(new.y_train, labels, rng)
+    x, y = new.x_train[chosen], new.y_train[chosen]
+    network = _Flat(donor, 2, rng)
+    before = features("odd", True)[DEPTH][1]
+    size, seen = np.linalg.norm(before), []
+
+    def look() -> None:
+        *_, top, logits = network.levels(new.x_test)
+        right = np.mean(logits.argmax(axis=1) == new.y_test)
+        seen.append((right, np.linalg.norm(top - before) / size))
+
+    look()
+    step = 0
+    for is_head, rate, steps in ((True, 0.01, head_steps), (False, lr, _TESTED[-1] - head_steps)):
+        for _ in network.train(x, y, rate, steps, head_only=is_head):
+            step += 1
+            if step in _TESTED:
+                look()
+    return np.array(seen).T[0], np.array(seen).T[1]
+
+
+@lru_cache(maxsize=4)
+def learned_autoencoders(rate: float, units: int = 32) -> tuple[list[list[Array]], Array]:
+    """Return a tied autoencoder's parameters before and after each epoch, and its losses.
+
+    It learns to restore the whole image from one that has lost this share of its pixels.
+    """
+    data, rng = digits(), np.random.default_rng(0)
+    x = data.x_train
+    linear = Linear(x.shape[1], units, rng, initializer=xavier_normal)
+    params = [*linear.params, np.zeros(x.shape[1])]
+    optimizer = Optimizer(adam, params, lr=3e-3)
+    kept, losses = [[p.copy() for p in params]], []
+    for epoch in range(SNAPSHOTS + 1):
+        losses.append(float(np.mean((restored(data.x_test, params) - data.x_test) ** 2)))
+        if epoch == SNAPSHOTS:
+            break
+        for batch in batches(len(x), _BATCH, rng):
+            keep = rng.random((len(batch), x.shape[1])) >= rate
+            optimizer.step(denoising_grads(x[batch], keep, params))
+        kept.append([p.copy() for p in params])
+    return kept, np.array(losses)
+
+
+def denoising_grads(x: Array, keep: Array, params: list[Array]) -> list[Array]:
+    """Return the gradients of W, b and c for an autoencoder that is shown ``x * keep``."""
+    w, b, c = params
+    seen = x * keep
+    h = np.tanh(seen @ w + b)
+    g = 2 * (h @ w.T + c - x) / x.size
+    d = (g @ w) * (1 - h**2)
+    return [seen.T @ d + g.T @ h, d.sum(axis=0), g.sum(axis=0)]
+
+
+def restored(x: Array, params: list[Array]) -> Array:
+    """Return what a tied autoencoder makes of its input."""
+    w, b, c = params
+    return np.tanh(x @ w + b) @ w.T + c
+
+
+@lru_cache(maxsize=1)
+def played_gan() -> list[tuple[list[Array], float, float]]:
+    """Play a small GAN: the maker's parameters and what the judge says of real and made images.
+
+    It is looked at before the first and after each epoch.
+    """
+    x, rng = digits().x_train, np.random.default_rng(0)
+    judge, maker, steps = _players(x.shape[1], rng)
+    fixed, seen = np.random.default_rng(1).standard_normal((200, NOISE_INPUTS)), []
+    for epoch in range(SNAPSHOTS + 1):
+        real, made = (
+            float(np.mean(judge.forward(samples))) for samples in (x[:200], maker.forward(fixed))
+        )
+        seen.append(([param.copy() for param in maker.params], real, made))
+        if epoch < SNAPSHOTS:
+            for batch in batches(len(x), _BATCH, rng):
+                _play(judge, maker, steps, x[batch], rng)
+    return seen

@@ -173,7 +173,10 @@ def write_pretraining() -> None:
         lr = max(
             HEAD_RATES,
             key=lambda lr: np.mean(
-                [linear(*each) for each in zip(held, [labels] * 2, [lr] * 2, CHOICE_SEEDS)]
+                [
+                    linear(data, labels, lr, seed)
+                    for seed, data in zip(CHOICE_SEEDS, held, strict=True)
+                ]
             ),
         )
         for seed, data in zip(SEEDS, whole, strict=True):
@@ -181,7 +184,10 @@ def write_pretraining() -> None:
     taught = {"frozen": Way(DEPTH, 0), "released": Way(DEPTH, DEPTH)}
     for source in ("none", *PRETRAINING):
         worlds = [
-            [(encoder(source, data.x_train, seed), data) for seed, data in zip(seeds, splits)]
+            [
+                (encoder(source, data.x_train, seed), data)
+                for seed, data in zip(seeds, splits, strict=True)
+            ]
             for seeds, splits in ((CHOICE_SEEDS, held), (SEEDS, whole))
         ]
         ways = (
