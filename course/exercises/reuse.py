@@ -466,7 +466,7 @@ def frozen_step_cases(rng: np.random.Generator) -> Iterator[Case]:
         }
 
     momentum, decay = float(rng.choice([0.5, 0.7, 0.8])), float(rng.choice([0.1, 0.2, 0.3]))
-    both = {"momentum": momentum, "weight_decay": decay}
+    both: dict[str, Any] = {"momentum": momentum, "weight_decay": decay}
     yield Case("learning", "two steps, all layers learn", inputs([[], []], momentum=momentum))
     yield Case("learning", "a step with weight decay", inputs([[]], **both))
     yield Case("learning", "a step with all defaults", inputs([[]]))

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from sklearn import datasets
 
 from course import activations
 from course._arrays import Array
@@ -15,14 +17,9 @@ from course.initializers import xavier_normal
 from course.layers import Activation, Layer, Linear, ReLU, Sequential
 from course.losses import cross_entropy_grad, mse_grad
 from course.optimizers import Optimizer, adam
-from course.reuse import (
-    discriminator_step,
-    freeze,
-    generator_step,
-    pretrain,
-    transplant,
-    unfreeze,
-)
+from course.reuse import discriminator_step, generator_step, pretrain, transplant
+from course.widgets._live import LiveFigure, canvas, choice, log_slider, slider
+from course.widgets.style import COLORS, STYLE, line_style
 
 __all__ = [
     "DEPTH",
@@ -30,14 +27,19 @@ __all__ = [
     "TASKS",
     "WIDTH",
     "accuracy",
+    "autoencoder_explorer",
     "body",
     "dense",
     "few_labels",
     "fit",
+    "gan_explorer",
     "new_network",
     "odd_or_even",
     "other_digits",
     "part",
+    "probe_explorer",
+    "release_explorer",
+    "schedule_explorer",
     "shifted",
     "shifted_digits",
     "train_donor",
@@ -253,11 +255,14 @@ def _play(
     steps: list[Optimizer],
     real: Array,
     rng: np.random.Generator,
+    *,
+    judge_only: bool = False,
 ) -> None:
     """Let both players of a GAN make a step."""
     noise = rng.standard_normal((2, len(real), NOISE_INPUTS))
     discriminator_step(maker, judge, steps[0], real, noise[0])
-    generator_step(maker, judge, steps[1], noise[1])
+    if not judge_only:
+        generator_step(maker, judge, steps[1], noise[1])
 
 
 PRETRAINING: Mapping[str, Callable[[Array, np.random.Generator], Sequential]] = {
@@ -286,8 +291,8 @@ def _epochs(n: int, rng: np.random.Generator) -> Any:
 _NEW = {"odd": "odd or even", "shifted": "moved by one pixel", "other": "digits 5 to 9"}
 _COUNTS = (10, 20, 40, 80, 160, 320)
 _RIDGE = 10.0
-_TESTED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40, 45, 50, 55, 60)
-SHOWN, SNAPSHOTS = 8, 15
+_TESTED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40)
+SHOWN, SNAPSHOTS, _GAN_EPOCHS = 8, 15, 12
 
 
 @lru_cache(maxsize=8)
@@ -383,24 +388,25 @@ def _views(flat: Array, shapes: list[tuple[int, ...]]) -> list[Array]:
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
+@lru_cache(maxsize=64)
 def released(lr: float, head_steps: int, labels: int, seed: int) -> tuple[Array, Array]:
     """Train on odd or even: the new head alone for some steps, then everything with this rate.
 
     Returns:
-        Test accuracy, and how far the top features are from the donor's in units of their length,
-        at the steps that are looked at.
+        Accuracy on a half of the test part, and how far its top features are from the donor's in
+        units of their length, at the steps that are looked at.
     """
     donor, new = task_of("odd")
     rng = np.random.default_rng([seed, labels])
     chosen = few_labels(new.y_train, labels, rng)
     x, y = new.x_train[chosen], new.y_train[chosen]
     network = _Flat(donor, 2, rng)
-    before = features("odd", True)[DEPTH][1]
+    before = features("odd", True)[DEPTH][1][::2]
     size, seen = np.linalg.norm(before), []
 
     def look() -> None:
-        *_, top, logits = network.levels(new.x_test)
-        right = np.mean(logits.argmax(axis=1) == new.y_test)
+        *_, top, logits = network.levels(new.x_test[::2])
+        right = np.mean(logits.argmax(axis=1) == new.y_test[::2])
         seen.append((right, np.linalg.norm(top - before) / size))
 
     look()
@@ -456,17 +462,309 @@ def restored(x: Array, params: list[Array]) -> Array:
 def played_gan() -> list[tuple[list[Array], float, float]]:
     """Play a small GAN: the maker's parameters and what the judge says of real and made images.
 
-    It is looked at before the first and after each epoch.
+    It is looked at before the first and after each epoch. In the first one only the judge learns.
     """
     x, rng = digits().x_train, np.random.default_rng(0)
     judge, maker, steps = _players(x.shape[1], rng)
     fixed, seen = np.random.default_rng(1).standard_normal((200, NOISE_INPUTS)), []
-    for epoch in range(SNAPSHOTS + 1):
+    for epoch in range(_GAN_EPOCHS + 1):
         real, made = (
             float(np.mean(judge.forward(samples))) for samples in (x[:200], maker.forward(fixed))
         )
         seen.append(([param.copy() for param in maker.params], real, made))
-        if epoch < SNAPSHOTS:
-            for batch in batches(len(x), _BATCH, rng):
-                _play(judge, maker, steps, x[batch], rng)
+        if epoch == _GAN_EPOCHS:
+            break
+        for batch in batches(len(x), _BATCH, rng):
+            _play(judge, maker, steps, x[batch], rng, judge_only=epoch == 0)
     return seen
+
+
+# --- the figures -----------------------------------------------------------------------------
+
+
+@mpl.rc_context(STYLE)
+def probe_explorer() -> LiveFigure:
+    """What a linear head makes of each level of a donor, for three new tasks."""
+    figure, (count_axes, level_axes) = canvas(9.4, 3.8, (1.15, 1.0))
+    curves = [
+        axes.plot([], [], **line_style(index), label=label)[0]
+        for axes in (count_axes, level_axes)
+        for index, label in ((0, "the donor's layers"), (1, "layers never taught"))
+    ]
+    (pixels,) = count_axes.plot([], [], color=COLORS[6], linestyle=":", label="pixels")
+    here = [
+        axes.plot([], [], color=COLORS[2], marker="D", markersize=10, fillstyle="none", ls="")[0]
+        for axes in (count_axes, level_axes)
+    ]
+    count_axes.set(xscale="log", xlim=(9, 360), ylim=(0.2, 1.02))
+    count_axes.set(xlabel="labels (log)", ylabel="test accuracy of a linear head")
+    count_axes.set_xticks(_COUNTS, map(str, _COUNTS))
+    count_axes.minorticks_off()
+    count_axes.legend(loc="lower right")
+    level_axes.set(
+        xlim=(-0.2, DEPTH + 0.2), ylim=(0.2, 1.02), xlabel="hidden layers below the head"
+    )
+    level_axes.set(ylabel="test accuracy of a linear head")
+    level_axes.set_xticks(range(DEPTH + 1))
+
+    def draw(task: str, level: int, power: int, seed: int) -> str:
+        labels, levels = _COUNTS[power], range(DEPTH + 1)
+        by_count = [[probed(task, t, level, n, seed) for n in _COUNTS] for t in (True, False)]
+        by_level = [[probed(task, t, k, labels, seed) for k in levels] for t in (True, False)]
+        for curve, values in zip(curves, (*by_count, *by_level), strict=True):
+            curve.set_data(_COUNTS if len(values) == len(_COUNTS) else levels, values)
+        pixels.set_data(_COUNTS, [probed(task, True, 0, n, seed) for n in _COUNTS])
+        now = by_level[0][level]
+        here[0].set_data([labels], [now])
+        here[1].set_data([level], [now])
+        best = int(np.argmax(by_level[0]))
+        return (
+            f"{_NEW[task]}, {labels} labels, a head on {level} hidden layers: the donor's give "
+            f"{now:.3f}, untaught ones {by_level[1][level]:.3f}. Best on {best}: "
+            f"{by_level[0][best]:.3f}."
+        )
+
+    return LiveFigure(
+        "what the layers of a donor know",
+        figure=figure,
+        moving=(*curves, pixels, *here),
+        controls={
+            "task": choice("new task", "odd", _NEW),
+            "level": slider("hidden layers", 3, 0, DEPTH, 1),
+            "power": slider("labels, step", 2, 0, len(_COUNTS) - 1, 1),
+            "seed": slider("labels, draw", 0, 0, 20, 1),
+        },
+        draw=draw,
+    )
+
+
+@mpl.rc_context(STYLE)
+def release_explorer() -> LiveFigure:
+    """A new head on a donor: everything at once, or the head first."""
+    figure, (right_axes, moved_axes) = canvas(9.4, 3.8, (1.0, 1.0))
+    names = ("all at once", "head first")
+    curves = [
+        axes.plot([], [], **line_style(index), label=name)[0]
+        for axes in (right_axes, moved_axes)
+        for index, name in enumerate(names)
+    ]
+    lines = [
+        axes.plot([], [], color=COLORS[6], ls=":", lw=1.5, label="release")[0]
+        for axes in (right_axes, moved_axes)
+    ]
+    for axes in (right_axes, moved_axes):
+        axes.set(xlim=(-1, _TESTED[-1] + 1), xlabel="step of Adam")
+    right_axes.set(ylim=(0.3, 1.02), ylabel="test accuracy, odd or even")
+    moved_axes.set(ylim=(-0.05, 1.65), ylabel="change of the features / their length")
+    moved_axes.legend(loc="upper left")
+
+    def draw(lr: float, head_steps: int, labels: int, seed: int) -> str:
+        runs = [released(lr, steps, labels, seed) for steps in (0, head_steps)]
+        for curve, values in zip(
+            curves, (*(r[0] for r in runs), *(r[1] for r in runs)), strict=True
+        ):
+            curve.set_data(_TESTED, values)
+        for line in lines:
+            line.set_data([head_steps] * 2, [-0.05, 1.65])
+        (once, once_moved), (first, first_moved) = ((r[0][-1], r[1][-1]) for r in runs)
+        return (
+            f"After {_TESTED[-1]} steps: all at once {once:.3f}, features moved by "
+            f"{once_moved:.2f}; head first {first:.3f}, moved by {first_moved:.2f}."
+        )
+
+    return LiveFigure(
+        "releasing layers under a new head",
+        figure=figure,
+        moving=(*curves, *lines),
+        controls={
+            "lr": log_slider("rate of all", 0.003, 0.0001, 0.1),
+            "head_steps": slider("head alone, steps", 20, 1, 40, 1),
+            "labels": slider("labels", 30, 10, 60, 10),
+            "seed": slider("draw no.", 0, 0, 20, 1),
+        },
+        draw=draw,
+    )
+
+
+@mpl.rc_context(STYLE)
+def schedule_explorer() -> LiveFigure:
+    """A rate for each layer: released from the top down, lower the further down."""
+    figure, (time_axes, layer_axes) = canvas(9.4, 3.8, (1.3, 1.0))
+    most, epochs = 6, 24
+    curves = [
+        time_axes.plot([], [], **line_style(k) | {"drawstyle": "steps-post"}, markevery=3)[0]
+        for k in range(most)
+    ]
+    for k, curve in enumerate(curves):
+        curve.set_label("head" if k == 0 else f"{k} below")
+    (now,) = time_axes.plot([], [], color=COLORS[6], linestyle=":", linewidth=1.5)
+    (bars,) = layer_axes.plot([], [], color=COLORS[0], marker="o", markersize=9, linestyle="-")
+    (still,) = layer_axes.plot([], [], color=COLORS[1], marker="x", markersize=10, linestyle="")
+    bars.set_label("learns")
+    still.set_label("frozen")
+    floor = 1e-5
+    time_axes.set(yscale="log", xlim=(-0.5, epochs + 0.5), ylim=(floor / 2, 0.2))
+    time_axes.set(xlabel="epoch", ylabel="rate (log)")
+    time_axes.legend(loc="lower right", ncols=2)
+    layer_axes.set(yscale="log", xlim=(-0.5, most - 0.5), ylim=(floor / 2, 0.2))
+    layer_axes.set(xlabel="layer, 0 is the lowest", ylabel="rate in this epoch (log)")
+    layer_axes.legend(loc="lower right")
+
+    def draw(layers: int, factor: float, every: int, epoch: int) -> str:
+        shown = np.arange(epochs + 1)
+        for depth, curve in enumerate(curves):
+            rates = np.where(shown >= depth * every, 0.1 / factor**depth, np.nan)
+            curve.set_data(shown, rates if depth < layers else np.full(len(shown), np.nan))
+        below_head = np.arange(layers)[::-1]
+        learns = epoch >= below_head * every
+        bars.set_data(np.arange(layers)[learns], (0.1 / factor**below_head)[learns])
+        still.set_data(np.arange(layers)[~learns], np.full(int((~learns).sum()), floor))
+        now.set_data([epoch, epoch], [floor / 2, 0.2])
+        return (
+            f"Epoch {epoch}: {int(learns.sum())} of {layers} layers learn, the lowest of them at "
+            f"{0.1 / factor ** (int(learns.sum()) - 1):.2g}, the head at 0.1."
+        )
+
+    return LiveFigure(
+        "rates by layer and epoch",
+        figure=figure,
+        moving=(*curves, now, bars, still),
+        controls={
+            "layers": slider("layers", 4, 2, most, 1),
+            "factor": slider("factor", 2.6, 1.0, 5.0, 0.1),
+            "every": slider("epochs a release", 4, 1, 8, 1),
+            "epoch": slider("epoch", 5, 0, epochs, 1),
+        },
+        draw=draw,
+        play="epoch",
+    )
+
+
+@mpl.rc_context(STYLE)
+def autoencoder_explorer() -> LiveFigure:
+    """What an autoencoder makes of whole and of damaged digits, epoch by epoch."""
+    figure, (picture_axes, loss_axes) = canvas(9.4, 3.8, (1.7, 1.0))
+    picture = _empty_picture(picture_axes, 3, SHOWN)
+    picture_axes.set_yticks([3.5, 12.5, 21.5], ["whole", "shown", "restored"])
+    picture_axes.set(xlabel="digits of the test part", ylabel="")
+    picture_axes.set_ylabel("image")
+    curves = [
+        loss_axes.plot([], [], **line_style(index), label=label)[0]
+        for index, label in ((0, "shown whole"), (1, "shown as here"))
+    ]
+    (now,) = loss_axes.plot([], [], color=COLORS[2], marker="D", markersize=10, fillstyle="none")
+    loss_axes.set(xlim=(-0.5, SNAPSHOTS + 0.5), ylim=(0, 1.3), xlabel="epoch")
+    loss_axes.set(ylabel="mean squared error, test part")
+    loss_axes.legend(loc="upper right")
+    taught = {"plain": 0.0, "denoising": 0.5}
+
+    def draw(kind: str, epoch: int, erased: float, first: int) -> str:
+        snapshots, whole = learned_autoencoders(taught[kind])
+        images = digits().x_test
+        keep = np.random.default_rng(0).random(images.shape) >= erased
+        errors = [
+            np.mean((restored(images[:60] * keep[:60], p) - images[:60]) ** 2) for p in snapshots
+        ]
+        some = slice(SHOWN * first, SHOWN * first + SHOWN)
+        rows = (images[some], images[some] * keep[some])
+        result = restored(rows[1], snapshots[epoch])
+        picture.set_data(_mosaic(np.concatenate([*rows, result]), 3))
+        for curve, values in zip(curves, (whole, errors), strict=True):
+            curve.set_data(np.arange(SNAPSHOTS + 1), np.minimum(values, 1.25))
+        now.set_data([epoch], [min(errors[epoch], 1.25)])
+        return (
+            f"{kind}, after {epoch} epochs, {100 * erased:.0f} % of the pixels erased: error "
+            f"{errors[epoch]:.3f}; guessing the mean digit would give about 1."
+        )
+
+    return LiveFigure(
+        "an autoencoder at work",
+        figure=figure,
+        moving=(picture, *curves, now),
+        controls={
+            "kind": choice("learned from", "plain", {"plain": "whole", "denoising": "half erased"}),
+            "epoch": slider("epoch", SNAPSHOTS, 0, SNAPSHOTS, 1),
+            "erased": slider("erased now", 0.0, 0.0, 0.9, 0.05),
+            "first": slider("digits", 0, 0, 20, 1),
+        },
+        draw=draw,
+        play="epoch",
+    )
+
+
+@mpl.rc_context(STYLE)
+def gan_explorer() -> LiveFigure:
+    """What a generator makes, and with which slope two losses would pull it there."""
+    figure, (picture_axes, slope_axes) = canvas(9.4, 3.8, (1.25, 1.0))
+    picture = _empty_picture(picture_axes, 3, SHOWN)
+    picture_axes.set_yticks([])
+    picture_axes.set(xlabel="made from noise", ylabel="")
+    picture_axes.set_ylabel("24 samples")
+    logits = np.linspace(-8, 8, 161)
+    slope_axes.plot(logits, _sigmoid(-logits), **line_style(0), markevery=20)
+    slope_axes.plot(logits, _sigmoid(logits), **line_style(1), markevery=20)
+    slope_axes.lines[0].set_label("−ln σ(D)")
+    slope_axes.lines[1].set_label("ln(1 − σ(D))")
+    (made,) = slope_axes.plot([], [], color=COLORS[2], linestyle=":", label="made", linewidth=2.5)
+    (real,) = slope_axes.plot([], [], color=COLORS[3], linestyle="-.", label="real", linewidth=1.5)
+    slope_axes.set(xlim=(-8, 8), ylim=(-0.03, 1.03), xlabel="D's logit")
+    slope_axes.set(ylabel="size of the slope for the generator")
+    slope_axes.legend(loc="center right")
+
+    def draw(epoch: int, seed: int) -> str:
+        params, of_real, of_made = played_gan()[epoch]
+        z = np.random.default_rng(seed).standard_normal((3 * SHOWN, NOISE_INPUTS))
+        picture.set_data(_mosaic(_generated(z, params), 3))
+        for line, logit in ((made, of_made), (real, of_real)):
+            line.set_data([np.clip(logit, -8, 8)] * 2, [0, 1])
+        return (
+            f"After {epoch} epochs D gives made images the logit {of_made:.1f}, real ones "
+            f"{of_real:.1f}. Slope of −ln σ(D): {_sigmoid(-of_made):.3f}, of ln(1 − σ(D)): "
+            f"{_sigmoid(of_made):.3f}."
+        )
+
+    return LiveFigure(
+        "a small GAN",
+        figure=figure,
+        moving=(picture, made, real),
+        controls={
+            "epoch": slider("epoch", 1, 0, _GAN_EPOCHS, 1),
+            "seed": slider("noise, draw", 0, 0, 20, 1),
+        },
+        draw=draw,
+        play="epoch",
+    )
+
+
+def _sigmoid(z: Any) -> Any:
+    return activations.sigmoid(np.asarray(z, dtype=float))
+
+
+def _generated(z: Array, params: list[Array]) -> Array:
+    for w, b in zip(params[:-2:2], params[1:-2:2], strict=True):
+        z = np.maximum(z @ w + b, 0)
+    return z @ params[-2] + params[-1]
+
+
+@lru_cache(maxsize=1)
+def _ink() -> tuple[Array, Array]:
+    """Return each pixel's mean and deviation, to show standardised images as ink on paper."""
+    pixels = datasets.load_digits().data
+    return pixels.mean(axis=0), pixels.std(axis=0)
+
+
+def _mosaic(images: Array, rows: int) -> Array:
+    """Lay images out in rows, with a free line between them."""
+    mean, deviation = _ink()
+    squares = (mean + deviation * images).reshape(rows, -1, SIDE, SIDE)
+    page = np.zeros((rows, squares.shape[1], SIDE + 1, SIDE + 1))
+    page[:, :, :SIDE, :SIDE] = squares
+    return page.swapaxes(1, 2).reshape(rows * (SIDE + 1), -1)[:-1, :-1]
+
+
+def _empty_picture(axes: Any, rows: int, columns: int) -> Any:
+    height, width = rows * (SIDE + 1) - 1, columns * (SIDE + 1) - 1
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    page = np.zeros((height, width))
+    return axes.imshow(page, cmap="gray_r", vmin=0, vmax=16, interpolation="nearest")
