@@ -2371,7 +2371,7 @@ ROTATION_BATCH = Exercise(
         Mistake(
             "turns counted from 1",
             turns_from_one,
-            "The labels are 1 to 4. Classes are counted from 0: 0 for an image that was not turned.",
+            "The labels are 1 to 4. Classes are counted from 0, an image that was not turned.",
         ),
         Mistake(
             "images left square",

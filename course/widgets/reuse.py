@@ -291,8 +291,9 @@ def _epochs(n: int, rng: np.random.Generator) -> Any:
 _NEW = {"odd": "odd or even", "shifted": "moved by one pixel", "other": "digits 5 to 9"}
 _COUNTS = (10, 20, 40, 80, 160, 320)
 _RIDGE = 10.0
+_JUDGED = 60  # test images on which an autoencoder is looked at
 _TESTED = (0, 1, 2, 3, 5, 8, 12, 16, 20, 25, 30, 35, 40)
-SHOWN, SNAPSHOTS, _GAN_EPOCHS = 8, 15, 12
+SHOWN, SNAPSHOTS, _GAN_EPOCHS = 6, 15, 12
 
 
 @lru_cache(maxsize=8)
@@ -426,13 +427,13 @@ def learned_autoencoders(rate: float, units: int = 32) -> tuple[list[list[Array]
     It learns to restore the whole image from one that has lost this share of its pixels.
     """
     data, rng = digits(), np.random.default_rng(0)
-    x = data.x_train
+    x, x_test = data.x_train, data.x_test[:_JUDGED]
     linear = Linear(x.shape[1], units, rng, initializer=xavier_normal)
     params = [*linear.params, np.zeros(x.shape[1])]
     optimizer = Optimizer(adam, params, lr=3e-3)
     kept, losses = [[p.copy() for p in params]], []
     for epoch in range(SNAPSHOTS + 1):
-        losses.append(float(np.mean((restored(data.x_test, params) - data.x_test) ** 2)))
+        losses.append(float(np.mean((restored(x_test, params) - x_test) ** 2)))
         if epoch == SNAPSHOTS:
             break
         for batch in batches(len(x), _BATCH, rng):
@@ -506,6 +507,8 @@ def probe_explorer() -> LiveFigure:
     )
     level_axes.set(ylabel="test accuracy of a linear head")
     level_axes.set_xticks(range(DEPTH + 1))
+    for name in TASKS:  # now, so that a choice shows at once
+        features(name, True)
 
     def draw(task: str, level: int, power: int, seed: int) -> str:
         labels, levels = _COUNTS[power], range(DEPTH + 1)
@@ -556,7 +559,7 @@ def release_explorer() -> LiveFigure:
         axes.set(xlim=(-1, _TESTED[-1] + 1), xlabel="step of Adam")
     right_axes.set(ylim=(0.3, 1.02), ylabel="test accuracy, odd or even")
     moved_axes.set(ylim=(-0.05, 1.65), ylabel="change of the features / their length")
-    moved_axes.legend(loc="upper left")
+    right_axes.legend(loc="lower right")
 
     def draw(lr: float, head_steps: int, labels: int, seed: int) -> str:
         runs = [released(lr, steps, labels, seed) for steps in (0, head_steps)]
@@ -579,7 +582,7 @@ def release_explorer() -> LiveFigure:
         controls={
             "lr": log_slider("rate of all", 0.003, 0.0001, 0.1),
             "head_steps": slider("head alone, steps", 20, 1, 40, 1),
-            "labels": slider("labels", 30, 10, 60, 10),
+            "labels": slider("labels", 30, 10, 50, 10),
             "seed": slider("draw no.", 0, 0, 20, 1),
         },
         draw=draw,
@@ -602,7 +605,7 @@ def schedule_explorer() -> LiveFigure:
     (still,) = layer_axes.plot([], [], color=COLORS[1], marker="x", markersize=10, linestyle="")
     bars.set_label("learns")
     still.set_label("frozen")
-    floor = 1e-5
+    floor = 1e-6
     time_axes.set(yscale="log", xlim=(-0.5, epochs + 0.5), ylim=(floor / 2, 0.2))
     time_axes.set(xlabel="epoch", ylabel="rate (log)")
     time_axes.legend(loc="lower right", ncols=2)
@@ -646,29 +649,27 @@ def autoencoder_explorer() -> LiveFigure:
     figure, (picture_axes, loss_axes) = canvas(9.4, 3.8, (1.7, 1.0))
     picture = _empty_picture(picture_axes, 3, SHOWN)
     picture_axes.set_yticks([3.5, 12.5, 21.5], ["whole", "shown", "restored"])
-    picture_axes.set(xlabel="digits of the test part", ylabel="")
-    picture_axes.set_ylabel("image")
+    picture_axes.set(xlabel="digits of the test part", ylabel="image")
     curves = [
         loss_axes.plot([], [], **line_style(index), label=label)[0]
         for index, label in ((0, "shown whole"), (1, "shown as here"))
     ]
     (now,) = loss_axes.plot([], [], color=COLORS[2], marker="D", markersize=10, fillstyle="none")
     loss_axes.set(xlim=(-0.5, SNAPSHOTS + 0.5), ylim=(0, 1.3), xlabel="epoch")
-    loss_axes.set(ylabel="mean squared error, test part")
+    loss_axes.set(ylabel=f"mean squared error, {_JUDGED} test images")
     loss_axes.legend(loc="upper right")
     taught = {"plain": 0.0, "denoising": 0.5}
+    for rate in taught.values():  # now, so that a choice shows at once
+        learned_autoencoders(rate)
 
     def draw(kind: str, epoch: int, erased: float, first: int) -> str:
         snapshots, whole = learned_autoencoders(taught[kind])
-        images = digits().x_test
-        keep = np.random.default_rng(0).random(images.shape) >= erased
-        errors = [
-            np.mean((restored(images[:60] * keep[:60], p) - images[:60]) ** 2) for p in snapshots
-        ]
+        images = digits().x_test[:_JUDGED]
+        shown = images * (np.random.default_rng(0).random(images.shape) >= erased)
+        errors = [np.mean((restored(shown, params) - images) ** 2) for params in snapshots]
         some = slice(SHOWN * first, SHOWN * first + SHOWN)
-        rows = (images[some], images[some] * keep[some])
-        result = restored(rows[1], snapshots[epoch])
-        picture.set_data(_mosaic(np.concatenate([*rows, result]), 3))
+        rows = (images[some], shown[some], restored(shown[some], snapshots[epoch]))
+        picture.set_data(_mosaic(np.concatenate(rows), 3))
         for curve, values in zip(curves, (whole, errors), strict=True):
             curve.set_data(np.arange(SNAPSHOTS + 1), np.minimum(values, 1.25))
         now.set_data([epoch], [min(errors[epoch], 1.25)])
@@ -685,7 +686,7 @@ def autoencoder_explorer() -> LiveFigure:
             "kind": choice("learned from", "plain", {"plain": "whole", "denoising": "half erased"}),
             "epoch": slider("epoch", SNAPSHOTS, 0, SNAPSHOTS, 1),
             "erased": slider("erased now", 0.0, 0.0, 0.9, 0.05),
-            "first": slider("digits", 0, 0, 20, 1),
+            "first": slider("digits", 0, 0, _JUDGED // SHOWN - 1, 1),
         },
         draw=draw,
         play="epoch",
@@ -698,8 +699,7 @@ def gan_explorer() -> LiveFigure:
     figure, (picture_axes, slope_axes) = canvas(9.4, 3.8, (1.25, 1.0))
     picture = _empty_picture(picture_axes, 3, SHOWN)
     picture_axes.set_yticks([])
-    picture_axes.set(xlabel="made from noise", ylabel="")
-    picture_axes.set_ylabel("24 samples")
+    picture_axes.set(xlabel="made from noise", ylabel="18 samples")
     logits = np.linspace(-8, 8, 161)
     slope_axes.plot(logits, _sigmoid(-logits), **line_style(0), markevery=20)
     slope_axes.plot(logits, _sigmoid(logits), **line_style(1), markevery=20)
@@ -766,5 +766,6 @@ def _empty_picture(axes: Any, rows: int, columns: int) -> Any:
     height, width = rows * (SIDE + 1) - 1, columns * (SIDE + 1) - 1
     axes.grid(visible=False)
     axes.set_xticks([])
+    axes.spines[:].set_visible(False)
     page = np.zeros((height, width))
     return axes.imshow(page, cmap="gray_r", vmin=0, vmax=16, interpolation="nearest")
