@@ -73,19 +73,28 @@ def frozen_backward(
     return grad, grads
 
 
+def in_place_of_none(entry: Any) -> str:
+    """Say in a few words what stands where None is expected."""
+    values = list(entry.values()) if type(entry) is dict else []
+    if values and all(type(value) is np.ndarray and not value.any() for value in values):
+        return "zeros"
+    return "a dict of None" if values and values.count(None) == len(values) else describe(entry)
+
+
 def look_at_the_gradients(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
     """Call the function once and look at every layer's gradients, and which are None."""
     grad_x, grads = unpack(function(**inputs), "grad_x", "grads")
     grads = as_list(grads, "gradients, one for each layer", len(inputs["layers"]))
+    yield "grad_x", grad_x
+    yield "which entries of grads are None", np.array([entry is None for entry in grads])
+    for k in inputs["frozen"]:
+        if grads[k] is not None:
+            found = in_place_of_none(grads[k])
+            raise WrongKind(f"layer {k} is frozen: expected grads[{k}] to be None, got {found}")
     for k, entry in enumerate(grads):
         if k not in inputs["frozen"]:
             for key in ("w", "b"):
                 yield f"grads[{k}][{key!r}]", item(entry, f"grads[{k}]", key)
-        elif entry is not None:
-            zeros = type(entry) is dict and not any(np.any(value) for value in entry.values())
-            found = "zeros" if zeros else describe(entry)
-            raise WrongKind(f"layer {k} is frozen: expected grads[{k}] to be None, got {found}")
-    yield "grad_x", grad_x
 
 
 def frozen_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -117,6 +126,21 @@ def stopped_at_a_frozen_layer(grad, x, layers, frozen):
         grad = grad @ layers[k]["w"].T
         if k in frozen:
             grad = np.zeros_like(grad)
+    return grad, grads
+
+
+def ended_at_a_frozen_layer(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = [None] * len(layers)
+    for k in reversed(range(len(layers))):
+        if k < len(layers) - 1:
+            grad = grad * (1 - values[k + 1] ** 2)
+        if k in frozen:
+            break
+        grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
     return grad, grads
 
 
@@ -329,6 +353,12 @@ FROZEN_BACKWARD = Exercise(
             "The gradient ends at the frozen layer, so nothing below it can learn. Frozen means "
             "that its own numbers stay: the gradient passes through it, grad @ w.T, like through "
             "any other.",
+        ),
+        Mistake(
+            "ended at a frozen layer",
+            ended_at_a_frozen_layer,
+            "The way back ends at the first frozen layer: those below get nothing, and what comes "
+            "back is not the gradient of x. Go on through it, and only keep no gradient of its own.",
         ),
         Mistake(
             "frozen is all below",
@@ -676,6 +706,22 @@ def rate_outside_the_velocity(
     return new_layers, new_velocities
 
 
+def step_uphill(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        layer, moved = {}, {}
+        for key, theta in layers[k].items():
+            if k in frozen:
+                layer[key], moved[key] = theta, velocities[k][key]
+            else:
+                g = grads[k][key] + weight_decay * theta
+                moved[key] = momentum * velocities[k][key] + lr * g
+                layer[key] = theta + moved[key]
+        new_layers.append(layer)
+        new_velocities.append(moved)
+    return new_layers, new_velocities
+
+
 def step_on_copies(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
     import copy
 
@@ -775,8 +821,8 @@ FROZEN_STEP = Exercise(
         Mistake(
             "only missing gradients are frozen",
             only_missing_gradients_are_frozen,
-            "A layer stays only where its gradient is None; frozen is never used. A listed layer "
-            "stays, also where a gradient comes along.",
+            "frozen is never used: a layer that has a gradient learns, even where it is listed. A "
+            "listed layer stays, whatever grads holds for it.",
         ),
         Mistake(
             "decay beside the velocity",
@@ -799,6 +845,11 @@ FROZEN_STEP = Exercise(
             rate_outside_the_velocity,
             "Your velocity is a sum of gradients and the rate comes after. Here it is inside: "
             "u ← αu − γ(g + λθ), θ ← θ + u.",
+        ),
+        Mistake(
+            "uphill",
+            step_uphill,
+            "The step goes up the slope: u ← αu − γ(g + λθ) has a minus, and u is added to θ.",
         ),
     ),
     honest=(step_on_copies, step_with_decay_apart, step_entry_by_entry),
@@ -1038,9 +1089,10 @@ LAYER_RATES = Exercise(
 
 
 def rising_gradients(task, network):
-    """Gradients of a made-up loss that knows the task and each layer's place."""
+    """Made-up gradients that know the task, each layer's place and all the other layers."""
+    whole = float(sum(array.mean() for layer in network for array in layer.values()))
     return [
-        {key: np.sin(array + 0.7 * (k + 1) + 1.3 * task) for key, array in layer.items()}
+        {key: np.sin(array + 0.7 * (k + 1) + 1.3 * task + whole) for key, array in layer.items()}
         for k, layer in enumerate(network)
     ]
 
@@ -1312,6 +1364,20 @@ def gradients_taken_once(donor, classes, rng, gradients, *, count, lr, steps):
     return networks
 
 
+def layers_one_after_another(donor, classes, rng, gradients, *, count, lr, steps):
+    networks = []
+    for task, outputs in enumerate(classes):
+        n = donor[count - 1]["w"].shape[1]
+        w = (rng.standard_normal((n, outputs)) / np.sqrt(n)).astype(donor[0]["w"].dtype)
+        network = [*donor[:count], {"w": w, "b": np.zeros(outputs, w.dtype)}]
+        for _ in range(steps):
+            for k in range(len(network)):
+                g = gradients(task, network)[k]
+                network[k] = {key: network[k][key] - lr * g[key] for key in g}
+        networks.append(network)
+    return networks
+
+
 def always_the_first_task(donor, classes, rng, gradients, *, count, lr, steps):
     networks = []
     for outputs in classes:
@@ -1501,6 +1567,12 @@ NETWORKS_FROM_DONOR = Exercise(
             "All steps use the gradients of the start. Ask for them again before each step.",
         ),
         Mistake(
+            "layers one after another",
+            layers_one_after_another,
+            "Within a step you ask for the gradients again for each layer, when those below have "
+            "moved already. One step: ask once, then move all layers.",
+        ),
+        Mistake(
             "always the first task",
             always_the_first_task,
             "All networks are trained on task 0. Hand gradients the number of the task.",
@@ -1651,6 +1723,28 @@ def only_erased_entries_judged(x, w, b, c, *, keep=None):
     error = h @ w.T + c - x
     if keep is not None:
         error = error * (1 - keep)
+    g = 2 * error / x.size
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2), grads
+
+
+def only_kept_entries_judged(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    if keep is not None:
+        error = error * keep
+    g = 2 * error / x.size
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2), grads
+
+
+def decoders_bias_left_out(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T - x
     g = 2 * error / x.size
     d = (g @ w) * (1 - h**2)
     grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
@@ -1824,6 +1918,17 @@ AUTOENCODER_GRADS = Exercise(
             only_erased_entries_judged,
             "Only the erased entries count in the loss. Some methods do that; here the mean is "
             "over all entries.",
+        ),
+        Mistake(
+            "only kept entries judged",
+            only_kept_entries_judged,
+            "What was erased does not count in the loss, so nothing is asked to be restored. The "
+            "mean is over all entries.",
+        ),
+        Mistake(
+            "decoder's bias left out",
+            decoders_bias_left_out,
+            "The output lacks the bias c: h @ w.T + c.",
         ),
         Mistake(
             "tanh's slope forgotten",
@@ -2209,6 +2314,8 @@ def look_at_the_batch(function: Callable[..., Any], inputs: Mapping[str, Any]) -
     if inputs["looked at"] == "both":
         if isinstance(turns, list) and all(type(turn) is int for turn in turns):
             turns = np.array(turns)
+        if isinstance(turns, np.ndarray) and turns.dtype.kind not in "iu":
+            raise WrongKind(f"expected turns to be integers, got {describe(turns)}")
         yield "turns", turns
 
 
