@@ -78,7 +78,9 @@ def in_place_of_none(entry: Any) -> str:
     values = list(entry.values()) if type(entry) is dict else []
     if values and all(type(value) is np.ndarray and not value.any() for value in values):
         return "zeros"
-    return "a dict of None" if values and values.count(None) == len(values) else describe(entry)
+    if values and all(value is None for value in values):
+        return "a dict of None"
+    return describe(entry)
 
 
 def look_at_the_gradients(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
@@ -358,7 +360,7 @@ FROZEN_BACKWARD = Exercise(
             "ended at a frozen layer",
             ended_at_a_frozen_layer,
             "The way back ends at the first frozen layer: those below get nothing, and what comes "
-            "back is not the gradient of x. Go on through it, and only keep no gradient of its own.",
+            "back is not the gradient of x. Go on, and only keep no gradient for the layer itself.",
         ),
         Mistake(
             "frozen is all below",
