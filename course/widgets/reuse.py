@@ -273,7 +273,7 @@ PRETRAINING: Mapping[str, Callable[[Array, np.random.Generator], Sequential]] = 
     "halves": halves,
     "gan": adversarial,
 }
-"""Ways to learn three layers from images alone, each with the same number of batches."""
+"""Ways to learn three layers from images alone: 40 epochs, where it is greedy for each layer."""
 
 
 def _forever(n: int, batch_size: int, rng: np.random.Generator) -> Any:

@@ -38,7 +38,7 @@ import numpy as np
 
 from course.data import digits
 from course.diagnostics import numerical_gradient
-from course.layers import Linear, Sequential
+from course.layers import Linear, ReLU, Sequential
 from course.losses import cross_entropy_grad
 from course.optimizers import Optimizer, momentum
 from course.reuse import autoencoder_loss, autoencoder_loss_grad, freeze, transplant, unfreeze
@@ -50,6 +50,8 @@ from course.widgets.reuse import (
     TASKS,
     accuracy,
     autoencoder_explorer,
+    body,
+    dense,
     few_labels,
     fit,
     gan_explorer,
@@ -147,7 +149,9 @@ rows = []
 for how in ("frozen", "gradient 0"):
     low, high, same = largest_change(how)
     rows.append([how, f"{low:.4f}", same, high > 0.01])
-print(text_table(["lower half", "largest change there", "every bit kept", "upper half learns"], rows))
+print(
+    text_table(["lower half", "largest change there", "every bit kept", "upper half learns"], rows)
+)
 assert rows[0][1:] == ["0.0000", True, True]
 assert not rows[1][2]
 
@@ -237,6 +241,7 @@ plt.show()
 # The seeds' splits differ more than the ways do. But every way has seen the same splits and labels, so look at the
 # difference to *scratch*, seed by seed: its error is smaller.
 
+
 # %%
 def gains(task, way, reference):
     """Return the gain of one way over another for each number of labels, seed by seed."""
@@ -249,7 +254,9 @@ def gains(task, way, reference):
 
 WAYS = ("frozen-1", "frozen-2", "frozen-3", "released-1", "released-2", "released-3")
 for task, title in TITLES.items():
-    scratch = [mean(where(study, task=task, way="scratch", labels=n)["test_accuracy"]) for n in LABELS]
+    scratch = [
+        mean(where(study, task=task, way="scratch", labels=n)["test_accuracy"]) for n in LABELS
+    ]
     rows = [["scratch itself", *(f"{value:.3f}" for value in scratch)]]
     rows += [
         [way, *(with_error(values, sign=True) for values in gains(task, way, "scratch"))]
@@ -312,7 +319,9 @@ assert first[0] > first[1] > first[2]
 # %%
 JS = {1: "top-1", 2: "top-2", 3: "released-3"}
 for task, title in TITLES.items():
-    frozen = [mean(where(study, task=task, way="frozen-3", labels=n)["test_accuracy"]) for n in LABELS]
+    frozen = [
+        mean(where(study, task=task, way="frozen-3", labels=n)["test_accuracy"]) for n in LABELS
+    ]
     rows = [["j = 0: all frozen", *(f"{value:.3f}" for value in frozen)]]
     rows += [
         [f"j = {j} released", *(with_error(g, sign=True) for g in gains(task, way, "frozen-3"))]
@@ -326,7 +335,7 @@ assert min(mean(gains("odd", way, "frozen-3")[3]) for way in JS.values()) > 0.00
 for task in ("shifted", "other"):
     for index in range(4):
         steps = [mean(gains(task, way, "frozen-3")[index]) for way in JS.values()]
-        assert 0 < steps[0] < steps[1] < steps[2] + 0.005
+        assert 0 < steps[0] < steps[2]
 
 # %% [markdown]
 # - **Near task, few labels:** do not release. At 30 labels going all the way down costs two points.
@@ -400,7 +409,14 @@ axes[1].set(xscale="log", xlabel="rate of all layers (log)", ylabel="features mo
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
 plt.show()
 rows = [
-    [f"{lr:g}", *(f"{found[way, c][i]:.3f}" for way in ("at-once", "head-first") for c in ("moved_10", "test_accuracy"))]
+    [
+        f"{lr:g}",
+        *(
+            f"{found[way, c][i]:.3f}"
+            for way in ("at-once", "head-first")
+            for c in ("moved_10", "test_accuracy")
+        ),
+    ]
     for i, lr in enumerate(LRS)
 ]
 print(text_table(["rate", "at once: moved", "accuracy", "head first: moved", "accuracy"], rows))
@@ -441,7 +457,12 @@ assert (np.diff(found["at-once", "moved_10"]) > 0).all()
 
 # %%
 rng = np.random.default_rng(0)
-x, W, b, c = rng.normal(size=(5, 4)), rng.normal(size=(4, 2)), rng.normal(size=2), rng.normal(size=4)
+x, W, b, c = (
+    rng.normal(size=(5, 4)),
+    rng.normal(size=(4, 2)),
+    rng.normal(size=2),
+    rng.normal(size=4),
+)
 h = np.tanh(x @ W + b)
 g = 2 * (h @ W.T + c - x) / x.size
 d = (g @ W) * (1 - h**2)
@@ -520,3 +541,223 @@ gan_explorer()
 # part of the training part.) Then ten digits from 10 to 500 labels, as in section 3: head on *frozen* layers, or layers
 # *released* in the second half of the steps. The baselines: from scratch; the same layers frozen and never taught; and a
 # plain softmax regression on the *pixels*, without any hidden layer.
+
+# %%
+taught = read_study("data/pretraining.csv")
+NAMES = {
+    "greedy": "autoencoder, greedy",
+    "end-to-end": "autoencoder, end to end",
+    "denoising": "autoencoder, denoising",
+    "rotations": "rotations",
+    "halves": "halves",
+    "gan": "GAN's discriminator",
+}
+SCRATCH, PIXELS, UNTAUGHT = ("none", "at-once"), ("pixels", "frozen"), ("none", "frozen")
+
+
+def scores(source, way, labels):
+    return where(taught, source=source, way=way, labels=labels)["test_accuracy"]
+
+
+def gained(one, other):
+    """Return the gain of one source and way over another by number of labels, seed by seed."""
+    return [scores(*one, n) - scores(*other, n) for n in LABELS]
+
+
+rows = [
+    [name, *(with_error(scores(*key, n)) for n in LABELS)]
+    for name, key in (("scratch", SCRATCH), ("pixels", PIXELS), ("never taught, frozen", UNTAUGHT))
+]
+print("Baselines, test accuracy:")
+print(text_table(["labels", *map(str, LABELS)], rows), end="\n\n")
+for way in ("frozen", "released"):
+    rows = [
+        [name, *(with_error(g, sign=True) for g in gained((source, way), SCRATCH))]
+        for source, name in NAMES.items()
+    ]
+    print(f"{way}: gain over scratch")
+    print(text_table(["labels", *map(str, LABELS)], rows), end="\n\n")
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(11, 4.0), layout="constrained", sharey=True)
+for axis, way in zip(axes, ("frozen", "released"), strict=True):
+    for index, (source, name) in enumerate(NAMES.items()):
+        values = [mean_and_error(g) for g in gained((source, way), SCRATCH)]
+        means, errors = np.transpose(values)
+        axis.errorbar(LABELS, means, errors, **line_style(index), capsize=3, label=name)
+    values = [mean(g) for g in gained(PIXELS, SCRATCH)]
+    axis.plot(LABELS, values, color=COLORS[6], linestyle=":", linewidth=1.5, label="pixels")
+    axis.axhline(0, color=COLORS[6], linewidth=1)
+    axis.set(xscale="log", xlabel="labels (log)", title=way)
+    axis.set_xticks(LABELS, map(str, LABELS))
+    axis.minorticks_off()
+axes[0].set_ylabel("gain over scratch")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+plt.show()
+best = [mean(g) for g in gained(("denoising", "released"), SCRATCH)]
+assert best[0] > 0.08
+assert best[2] > 0.02
+assert best[3] < 0.01
+assert mean(gained(("denoising", "frozen"), PIXELS)[1]) > 0.04
+for labels, gain in zip(LABELS, gained(("rotations", "released"), SCRATCH), strict=True):
+    assert mean(gain) < 0.01, labels
+assert mean(gained(("rotations", "frozen"), UNTAUGHT)[2]) < -0.03
+assert (
+    mean(gained(("gan", "frozen"), PIXELS)[2]) < 0 < mean(gained(("gan", "released"), SCRATCH)[0])
+)
+for source in NAMES:
+    assert max(mean(g) for g in gained((source, "released"), SCRATCH)[3:]) < 0.01
+
+# %% [markdown]
+# **What helped.**
+#
+# - The *denoising* autoencoder, clearly: 12 points at 10 labels, 9 at 30, 4 at 100.
+# - The *greedy* one about half of that.
+# - *Halves* and the *GAN*: 8 points at 10 labels, and little or nothing from 100 on. Frozen, from 100 labels on, they are
+#   worse than the bare pixels.
+#
+# **What did not.**
+#
+# - *Nothing* helps at 500 labels.
+# - The plain autoencoder trained *end to end*: within two points of scratch. Its code has as many numbers as there are
+#   pixels, so it may just hand them on; and when we erase pixels, the very same network is the best of all.
+# - *Rotations* do harm. Released they are below scratch, and frozen even below layers that were never taught.
+# - And look at the *pixels*: with 10 and 30 labels a softmax regression beats the deep network from scratch. A pretraining
+#   that is only compared with scratch looks better than it is.
+#
+# Why do rotations fail? Look at what is needed to solve the task. Let the same network see only the rim of the images,
+# and then let a small one see no more than four numbers: the sums of the top row, the bottom row, and the left and
+# right columns.
+
+# %%
+images, turns = turned(data.x_train)
+test_images, test_turns = turned(data.x_test)
+rim = np.zeros((8, 8))
+rim[[0, -1]] = rim[:, [0, -1]] = 1
+
+
+def sums(x):
+    """Return the sums along the four sides."""
+    x = x.reshape(-1, 8, 8)
+    return np.stack([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]]).sum(axis=2).T / 5
+
+
+def recognised(layers, inputs, test_inputs):
+    """Train a network on the turns and return its test accuracy."""
+    network, rng = Sequential(*layers), np.random.default_rng(0)
+    fit(network, inputs, turns, lr=0.003, steps=1200, rng=rng)
+    return accuracy(network, test_inputs, test_turns)
+
+
+rng = np.random.default_rng(0)
+seen = {
+    "all 64 pixels": recognised([*body(rng), dense(4, rng)], images, test_images),
+    "the 28 pixels of the rim": recognised(
+        [*body(rng), dense(4, rng)], images * rim.ravel(), test_images * rim.ravel()
+    ),
+    "four sums": recognised(
+        [Linear(4, 64, rng), ReLU(), dense(4, rng)], sums(images), sums(test_images)
+    ),
+}
+rows = [[name, f"{value:.2f}"] for name, value in seen.items()]
+print(text_table(["what the network sees", "turns recognised"], rows))
+assert min(seen.values()) > 0.95
+
+# %% [markdown]
+# Four sums are enough. These digits fill the height of their frame and not its width, so a glance at the margins tells
+# how the image was turned, and nobody needs to look at the digit. Such a **shortcut** is the usual way for an auxiliary
+# task to fail: a network learns what the task asks for, not what we had in mind. Photographs have no such margins, and
+# there rotations work (see the reading list).
+#
+# Greedy or end to end? Seed by seed:
+
+# %%
+rows = [
+    [way, *(with_error(g, sign=True) for g in gained(("greedy", way), ("end-to-end", way)))]
+    for way in ("frozen", "released")
+]
+print("Gain of greedy over end to end, both without damage:")
+print(text_table(["labels", *map(str, LABELS)], rows))
+assert mean(gained(("greedy", "frozen"), ("end-to-end", "frozen"))[1]) > 0.03
+
+# %% [markdown]
+# > **The sources differ.** The notes say that greedy layer-wise pretraining "has been largely replaced by more efficient
+# > approaches that train the entire model in one go". Replaced it is. In our small study it is the better one all the same,
+# > at 10 and 30 labels, and the first layer's 40 epochs are as many as the whole end-to-end network gets. What beats both
+# > is another *task*, the denoising one, in one go.
+# >
+# > The notes also name a third way, an auxiliary task whose labels are easy to get, whose "lower layers will learn feature
+# > detectors that will likely be reusable". *Likely* is the word to test: of our two, one helps at few labels and one does
+# > harm.
+#
+# One seed again, live: three layers learned greedily from the images, and a head from 30 labels.
+
+# %%
+stored = where(taught, source="greedy", way="frozen", labels=30, seed=0)
+learned = PRETRAINING["greedy"](data.x_train, np.random.default_rng([0, 2]))
+kept = [param.copy() for param in learned.params]
+rng = np.random.default_rng([0, 1])
+network = new_network(learned, DEPTH, 10, rng)
+freeze(network, range(2 * DEPTH))
+chosen = few_labels(data.y_train, 30, np.random.default_rng([0, 30]))
+lr = float(stored["lr"][0])
+fit(network, data.x_train[chosen], data.y_train[chosen], lr=lr, steps=250, rng=rng)
+reached = accuracy(network, data.x_test, data.y_test)
+print("agrees with the file:", abs(reached - stored["test_accuracy"][0]) < 0.05)
+print("frozen layers kept every bit:", all(map(np.array_equal, kept, network.params)))
+assert abs(reached - stored["test_accuracy"][0]) < 0.05
+assert all(map(np.array_equal, kept, network.params))
+unfreeze(network)
+assert network.frozen == set()
+
+# %% [markdown]
+# ## What to take with you
+#
+# - Frozen means: no gradient, no step, no decay, no change of the optimizer's state; the gradient still passes through.
+#   Check it bit for bit. Copy arrays, do not slice them.
+# - How much reuse brings depends on how near the tasks are and how many labels there are. For far tasks the upper layers
+#   are in the way, and may be worse than random ones.
+# - Head first, frozen; then release from the top with lower rates, and only as far as held-back data say. With few labels
+#   and a near task: not at all. A large rate forgets the donor within ten steps.
+# - Without labels a denoising autoencoder was the best of six on these digits, up to some hundred labels. At 500 nothing
+#   helped. An auxiliary task can be solved by a shortcut and teach nothing.
+# - Compare with scratch *at its own best rate*, with frozen random layers, and with a simple model on the inputs. Keep the
+#   test part out of every pretraining.
+#
+# ## Common mistakes
+#
+# These are the mistakes that the exercises of this unit recognise by their numbers, with what a teacher would
+# say. Read them before you start the assignment, and again when a check names one.
+
+# %%
+from course.exercises import common_mistakes
+
+common_mistakes("11_reuse")
+
+# %% [markdown]
+# ## Further reading
+#
+# - Yosinski, Clune, Bengio, Lipson, *How transferable are features in deep neural networks?*, 2014:
+#   [arXiv:1411.1792](https://arxiv.org/abs/1411.1792). Layer by layer, near and far tasks, on photographs.
+# - Howard, Ruder, *Universal Language Model Fine-tuning for Text Classification*, 2018:
+#   [arXiv:1801.06146](https://arxiv.org/abs/1801.06146). Rates by layer, the factor 2.6, releasing one by one.
+# - Kumar et al., *Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution*, 2022:
+#   [arXiv:2202.10054](https://arxiv.org/abs/2202.10054). Section 5, with proofs: the head first.
+# - Hinton, Salakhutdinov, *Reducing the Dimensionality of Data with Neural Networks*, 2006:
+#   [doi:10.1126/science.1127647](https://doi.org/10.1126/science.1127647). Layer by layer, then all together.
+# - Bengio, Lamblin, Popovici, Larochelle, *Greedy Layer-Wise Training of Deep Networks*, 2006:
+#   [doi:10.7551/mitpress/7503.003.0024](https://doi.org/10.7551/mitpress/7503.003.0024). With autoencoders.
+# - Erhan et al., *Why Does Unsupervised Pre-training Help Deep Learning?*, JMLR 2010:
+#   [jmlr.org/papers/v11/erhan10a.html](https://jmlr.org/papers/v11/erhan10a.html). A study over many seeds.
+# - Vincent, Larochelle, Bengio, Manzagol, *Extracting and Composing Robust Features with Denoising Autoencoders*, 2008:
+#   [doi:10.1145/1390156.1390294](https://doi.org/10.1145/1390156.1390294).
+# - Gidaris, Singh, Komodakis, *Unsupervised Representation Learning by Predicting Image Rotations*, 2018:
+#   [arXiv:1803.07728](https://arxiv.org/abs/1803.07728). Where rotations do work.
+# - Doersch, Gupta, Efros, *Unsupervised Visual Representation Learning by Context Prediction*, 2015:
+#   [arXiv:1505.05192](https://arxiv.org/abs/1505.05192). Shortcuts, and how to find them.
+# - Goodfellow et al., *Generative Adversarial Nets*, 2014: [arXiv:1406.2661](https://arxiv.org/abs/1406.2661). Both
+#   losses of the generator.
+# - Radford, Metz, Chintala, *Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks*,
+#   2015: [arXiv:1511.06434](https://arxiv.org/abs/1511.06434). A discriminator's layers as features.
+# - Oliver et al., *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*, 2018:
+#   [arXiv:1804.09170](https://arxiv.org/abs/1804.09170). Strong baselines, and why rates need labels.
