@@ -510,8 +510,8 @@ def probe_explorer() -> LiveFigure:
     for name in TASKS:  # now, so that a choice shows at once
         features(name, True)
 
-    def draw(task: str, level: int, power: int, seed: int) -> str:
-        labels, levels = _COUNTS[power], range(DEPTH + 1)
+    def draw(task: str, level: int, count: str, seed: int) -> str:
+        labels, levels = int(count), range(DEPTH + 1)
         by_count = [[probed(task, t, level, n, seed) for n in _COUNTS] for t in (True, False)]
         by_level = [[probed(task, t, k, labels, seed) for k in levels] for t in (True, False)]
         for curve, values in zip(curves, (*by_count, *by_level), strict=True):
@@ -534,7 +534,7 @@ def probe_explorer() -> LiveFigure:
         controls={
             "task": choice("new task", "odd", _NEW),
             "level": slider("hidden layers", 3, 0, DEPTH, 1),
-            "power": slider("labels, step", 2, 0, len(_COUNTS) - 1, 1),
+            "count": choice("labels", "40", {str(n): str(n) for n in _COUNTS}),
             "seed": slider("labels, draw", 0, 0, 20, 1),
         },
         draw=draw,
@@ -581,7 +581,7 @@ def release_explorer() -> LiveFigure:
         moving=(*curves, *lines),
         controls={
             "lr": log_slider("rate of all", 0.003, 0.0001, 0.1),
-            "head_steps": slider("head alone, steps", 20, 1, 40, 1),
+            "head_steps": slider("head alone", 20, 1, 40, 1),
             "labels": slider("labels", 30, 10, 50, 10),
             "seed": slider("draw no.", 0, 0, 20, 1),
         },
@@ -635,7 +635,7 @@ def schedule_explorer() -> LiveFigure:
         controls={
             "layers": slider("layers", 4, 2, most, 1),
             "factor": slider("factor", 2.6, 1.0, 5.0, 0.1),
-            "every": slider("epochs a release", 4, 1, 8, 1),
+            "every": slider("epochs each", 4, 1, 8, 1),
             "epoch": slider("epoch", 5, 0, epochs, 1),
         },
         draw=draw,
