@@ -110,8 +110,8 @@ assert [row[1] for row in rows] == [True, False]
 #
 #    $$u ← αu - γ(0 + λθ), \qquad θ ← θ + u,$$
 #
-#    an old velocity carries θ on, and the decay shrinks it. Freezing means no gradient (`None`), and that means no step,
-#    no decay, and no change of the optimizer's state.
+#    an old velocity carries θ on, and the decay shrinks it. Freezing means no gradient (`None`), and that means no
+#    step, no decay, and no change of the optimizer's state.
 # 3. If all layers below are frozen too, $h_l$ never changes: compute it once for all images, and training the rest is
 #    training a small network on features. (`fit` of this lesson does so.)
 #
@@ -197,8 +197,8 @@ for task, split in TASKS.items():
 probe_explorer()
 
 # %% [markdown]
-# The third layer of a donor is made for the donor's head. For *odd or even* that is a gift. For the digits 5 to 9 it is a
-# loss: what does not help to tell 0 to 4 apart has been dropped on the way up, and no head brings it back.
+# The third layer of a donor is made for the donor's head. For *odd or even* that is a gift. For the digits 5 to 9 it is
+# a loss: what does not help to tell 0 to 4 apart has been dropped on the way up, and no head brings it back.
 #
 # ## 3. Reuse against training from scratch
 #
@@ -211,8 +211,8 @@ probe_explorer()
 # - **random-k**: $k$ layers stay that were never taught. What beats *scratch* but not this has not been *transferred*.
 #
 # Each way has its own rate for each number of labels, chosen on data held back, with other seeds. (That is generous: with
-# ten labels of your own you cannot choose a rate like this. It is generous to all ways alike.) Then eight new
-# seeds; each draws its own split, labels and weights.
+# ten labels of your own you cannot choose a rate like this. It is generous to all ways alike.) Then eight new seeds;
+# each draws its own split, labels and weights.
 
 # %%
 study = read_study("data/transfer.csv")
@@ -305,9 +305,9 @@ assert first[0] > first[1] > first[2]
 # On the moved digits the first layer brings most, and the third nothing. On the other digits the third is *worse than
 # nothing*.
 #
-# > **The sources differ.** The notes say that reusing layers speeds up training and "reduc[es] the need for large amounts
-# > of labeled data", and that upper hidden layers "are less likely to be as useful as the lower layers". The second is so for
-# > our two farther tasks, and the other way round for the near one, where the top layer is the best. The first depends
+# > **The sources differ.** The notes promise that reusing layers means "accelerating the training process and reducing
+# > the need for large amounts of labeled data", and that upper hidden layers "are less likely to be as useful as the
+# > lower layers". The second is so for our two farther tasks, and the other way round for the near one, where the top layer is the best. The first depends
 # > on the distance: 13 points at 30 labels for the near task, nothing for the far one. And these are digits of 8 × 8
 # > pixels: networks of millions of images have lower layers that are good for nearly every photograph. Ours has seen 700
 # > images of five digits.

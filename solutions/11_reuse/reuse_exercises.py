@@ -180,9 +180,9 @@ check(layer_rates).award()
 # each task, in this order, make a network of `count` + 1 layers:
 #
 # 1. **copies** of the donor's lowest `count` layers (1 ≤ count < number of the donor's layers),
-# 2. on top a new head. Its weights have the shape (fan_in, classes[t]), where fan_in is the width of the last copied
-#    layer's output: standard normal numbers from `rng`, divided by $\sqrt{\text{fan\_in}}$. Its bias is 0. Nothing else
-#    is drawn, and the heads are drawn in the order of the tasks.
+# 2. on top a new head. Its weights are `rng.standard_normal((fan_in, classes[t]))`, divided by $\sqrt{\text{fan\_in}}$
+#    and then brought to the donor's dtype; fan_in is the width of the last copied layer's output. Its bias is 0.
+#    Nothing else is drawn, and the heads are drawn in the order of the tasks.
 #
 # Then train it: make `steps` steps of gradient descent with **all** layers, $θ ← θ - \text{lr} \cdot g$, for every
 # w and b. You are given the gradients: `gradients(t, network)` returns a list of dicts like the network's own, for the
