@@ -6,7 +6,7 @@ layers learned without labels, and what the rate does to reused layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +36,6 @@ HEAD_RATES = (0.003, 0.01, 0.03)
 RELEASE_RATES = (0.0001, 0.0005, 0.002, 0.008)
 CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
 DATA = Path(__file__).parent / "data"
-
-Run = Callable[[int, Split, Sequential, float], float]
 
 
 class Way:
