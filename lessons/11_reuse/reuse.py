@@ -542,6 +542,9 @@ gan_explorer()
 # were chosen, they saw only what was kept of the training part. Then ten digits from 10 to 500 labels, as in section 3:
 # a head on *frozen* layers, or layers *released* in the second half of the steps. The baselines: from scratch; the same
 # layers frozen and never taught; and a plain softmax regression on the *pixels*, without any hidden layer.
+#
+# One caution: the pretraining's own rate and length were set once, the same for all (half the rate for the GAN), and not
+# tuned. A method that does badly here might do better with care; a GAN is known to need it.
 
 # %%
 taught = read_study("data/pretraining.csv")
