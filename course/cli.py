@@ -9,14 +9,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from course._parallel_cli import parallel
 from course.exercises import units
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.add_typer(parallel, name="parallel")
 
 
 @app.callback()
 def course() -> None:
-    """Look into the course: its units, exercises, points and the mistakes its checks name."""
+    """Look into the course's units and their exercises, and train with many processes."""
 
 
 @app.command("units")
