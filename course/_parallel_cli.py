@@ -18,12 +18,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from course.parallel.links import LinkReport
     from course.parallel.processes import Place
-    from course.parallel.training import Fault, Report, Settings
+    from course.parallel.settings import Fault, Report, Settings
 
 INTERRUPTED = 130
 NPROC = 2
 
-parallel = typer.Typer(no_args_is_help=True, help="Train with many processes, and look at it.")
+parallel = typer.Typer(
+    no_args_is_help=True, help="Train in many processes, and measure what it costs."
+)
 
 Backend = Annotated[
     Literal["auto", "gloo", "nccl"],
@@ -31,13 +33,11 @@ Backend = Annotated[
         help="gloo for CPUs, nccl for one GPU a rank; auto takes nccl where each rank can have one."
     ),
 ]
-Timeout = Annotated[
-    float, typer.Option(min=2, help="The seconds after which a silent rank is given up.")
-]
+Timeout = Annotated[float, typer.Option(help="The seconds after which a silent rank is given up.")]
 Nodes = Annotated[
-    int, typer.Option(min=1, help="The number of machines; run the command on each of them.")
+    int, typer.Option(help="The number of machines; run the command on each of them.")
 ]
-NodeRank = Annotated[int, typer.Option(min=0, help="This machine's number, from 0.")]
+NodeRank = Annotated[int, typer.Option(help="This machine's number, from 0.")]
 Endpoint = Annotated[
     str, typer.Option(metavar="HOST:PORT", help="Where all machines reach machine 0.")
 ]
@@ -48,11 +48,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 def run(
     nproc: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes on this machine.", show_default=str(NPROC)),
+        typer.Option(help="Processes on this machine.", show_default=str(NPROC)),
     ] = None,
     replicas: Annotated[
         int | None,
-        typer.Option(min=1, help="Replicas in one process instead; several can share a GPU."),
+        typer.Option(help="Replicas in one process instead; several can share a GPU."),
     ] = None,
     backend: Backend = "auto",
     collective: Annotated[
@@ -67,12 +67,12 @@ def run(
         str, typer.Option(metavar="RULE", help="A rule of course.optimizers.")
     ] = "momentum",
     lr: Annotated[
-        float | None, typer.Option(min=0, help="The learning rate.", show_default="the rule's own")
+        float | None, typer.Option(help="The learning rate.", show_default="the rule's own")
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often each sample is visited.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples in a step, of all ranks.")] = 64,
-    hidden: Annotated[int, typer.Option(min=1, help="Units of the hidden layer.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of parameters, split and order.")] = 0,
+    epochs: Annotated[int, typer.Option(help="How often each sample is visited.")] = 5,
+    batch_size: Annotated[int, typer.Option(help="Samples in a step, of all ranks.")] = 64,
+    hidden: Annotated[int, typer.Option(help="Units of the hidden layer.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of parameters, split and order.")] = 0,
     timeout: Timeout = 30.0,
     nnodes: Nodes = 1,
     node_rank: NodeRank = 0,
@@ -92,8 +92,9 @@ def run(
 ) -> None:
     """Train a small network on the digits with K ranks, each with its share of every batch."""
     with _explained():
+        from course.parallel.errors import UsageError
         from course.parallel.processes import Place
-        from course.parallel.training import Settings
+        from course.parallel.settings import Settings
 
         settings = Settings(
             collective=collective,
@@ -105,11 +106,13 @@ def run(
             seed=seed,
             fault=_fault(fault),
         )
-        place = Place(nproc or NPROC, backend, timeout, nnodes, node_rank, rdzv_endpoint)
+        place = Place(
+            NPROC if nproc is None else nproc, backend, timeout, nnodes, node_rank, rdzv_endpoint
+        )
         if replicas is not None and (nproc is not None or nnodes > 1):
-            raise typer.BadParameter("give --nproc or --replicas: those are in one process.")
+            raise UsageError("give --nproc (processes) or --replicas (in one process), not both.")
         if save is not None and not save.parent.is_dir():
-            raise typer.BadParameter(f"--save: there is no folder {save.parent}.")
+            raise UsageError(f"--save: there is no folder {save.parent}.")
         with _status(epochs) as seen:
             report = _train(settings, place, replicas, seen)
         if report is not None and save is not None:
@@ -124,7 +127,7 @@ def run(
 
 @parallel.command()
 def links(
-    nproc: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = NPROC,
+    nproc: Annotated[int, typer.Option(help="Processes on this machine.")] = NPROC,
     backend: Backend = "auto",
     timeout: Timeout = 30.0,
     nnodes: Nodes = 1,
@@ -170,25 +173,27 @@ def _train(
     replicas: int | None,
     seen: Callable[[Mapping[str, Any]], None],
 ) -> Report | None:
-    from course.parallel import processes
+    if replicas is None:
+        from course.parallel import processes
+
+        return processes.train(settings, place, seen)
     from course.parallel import replicas as threads
 
-    if replicas is None:
-        return processes.train(settings, place, seen)
     return threads.train(
         settings, replicas, backend=place.backend, timeout=place.timeout, seen=seen
     )
 
 
 def _fault(text: str) -> Fault | None:
-    from course.parallel.training import FAULTS, Fault
+    from course.parallel.errors import UsageError
+    from course.parallel.settings import FAULTS, Fault
 
     if not text:
         return None
     rank, _, rest = text.partition(":")
     step, _, kind = rest.partition(":")
     if not rank.isdecimal() or not step.isdecimal() or int(step) < 1 or kind not in FAULTS:
-        raise typer.BadParameter(
+        raise UsageError(
             f"--fault must be RANK:STEP:KIND with KIND one of {', '.join(FAULTS)}, such as "
             f"1:7:kill; got {text!r}."
         )
@@ -240,7 +245,8 @@ def _show_report(report: Report, console: Console) -> None:
         for rank, (sent, theory) in enumerate(zip(report.bytes_per_step, expected, strict=True)):
             table.add_row(f"{rank}", _count(sent), _count(theory))
         console.print(table)
-    console.print(f"{_step(report)}; {report.samples_per_second:,.0f} samples a second")
+    pace = f"{report.samples_per_second:,.0f} samples a second"
+    console.print(f"{_step(report)}; {pace}", soft_wrap=True)
 
 
 def _step(report: Report) -> str:

@@ -15,7 +15,7 @@ from course.parallel.ledger import BEAT_SECONDS, WAITS, Entry, Failure, State
 _SILENT_SECONDS = 5 * BEAT_SECONDS
 """A rank that is alive has told so by then, unless all processors are very busy."""
 
-_ABORTED = -6
+_ABORTED = 6
 """How NCCL ends a rank that has waited in vain, where a signal of the user's looks the same."""
 
 
@@ -51,27 +51,26 @@ def explain(
 def _killed(ranks: Sequence[Entry], said: Sequence[Failure], ended: Mapping[int, int]) -> str:
     """Name the first rank that a signal has ended.
 
-    torchrun ends the others by SIGTERM; so that one counts only for a rank that others had lost
-    before, or that ended first.
+    torchrun ends the others by SIGTERM once one has failed; so that signal counts only for the
+    rank with which it began.
     """
-    where = {entry.rank: entry for entry in ranks}
-    lost = [failure.other for failure in said if failure.kind == "lost"]
-    waited = {entry.rank for entry in ranks if entry.state in WAITS}
     signalled = {rank: -code for rank, code in ended.items() if code < 0}
+    waited = {entry.rank for entry in ranks if entry.state in WAITS}
     blamed = [
         rank
         for rank, number in signalled.items()
-        if number != signal.SIGTERM and not (-number == _ABORTED and rank in waited)
+        if number != signal.SIGTERM and not (number == _ABORTED and rank in waited)
     ]
-    blamed += [rank for rank in lost if rank in signalled and signalled[rank] == signal.SIGTERM]
-    if not blamed and ended and next(iter(ended)) in signalled and not said:
-        blamed = [next(iter(ended))]
+    first = min(said, key=lambda failure: failure.at, default=None)
+    suspect = next(iter(ended), -1)
+    if first is not None:
+        suspect = first.other if first.kind == "gone" else -1
+    if signalled.get(suspect) == signal.SIGTERM:
+        blamed.append(suspect)
     if not blamed:
         return ""
-    rank = blamed[0]
-    entry = where.get(rank)
-    place = entry.where if entry else "while it started"
-    return f"Rank {rank} was killed ({signal.Signals(signalled[rank]).name}) {place}."
+    name = signal.Signals(signalled[blamed[0]]).name
+    return f"Rank {blamed[0]} was killed ({name}) {_where(ranks, blamed[0])}."
 
 
 def _own_error(ranks: Sequence[Entry], said: Sequence[Failure]) -> str:
@@ -85,10 +84,18 @@ def _own_error(ranks: Sequence[Entry], said: Sequence[Failure]) -> str:
 
 
 def _left(ranks: Sequence[Entry], said: Sequence[Failure], ended: Mapping[int, int]) -> str:
+    """Name a rank that ended without a word, by os._exit for instance."""
     told = {failure.rank for failure in said}
     for rank, code in ended.items():
         if code > 0 and rank not in told:
             return f"Rank {rank} ended with status {code} {_where(ranks, rank)}."
+    here = {entry.rank for entry in ranks}
+    for failure in said:
+        if failure.kind == "gone" and failure.other in here - told - ended.keys():
+            return (
+                f"Rank {failure.other} ended {_where(ranks, failure.other)}, without an error, "
+                f"while rank {failure.rank} still needed it."
+            )
     return ""
 
 
@@ -109,7 +116,7 @@ def _hanging(
     ] + [
         (now - entry.since, entry)
         for entry in mute
-        if entry.state is State.RUN and now - entry.since > timeout / 2
+        if entry.state in (State.START, State.RUN) and now - entry.since > timeout / 2
     ]
     for seconds, entry in silences:
         return (
@@ -148,7 +155,7 @@ def _wait(entry: Entry) -> str:
 def _lost(ranks: Sequence[Entry], said: Sequence[Failure]) -> str:
     here = {entry.rank: entry for entry in ranks}
     for failure in said:
-        if failure.kind != "lost":
+        if failure.kind not in ("gone", "silent"):
             continue
         place = _where(ranks, failure.rank)
         if failure.other < 0:

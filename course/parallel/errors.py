@@ -14,3 +14,9 @@ class UsageError(ParallelError):
     """The command was called with something that does not exist or does not fit."""
 
     exit_status = 2
+
+
+def require_at_least(option: str, value: float, least: float) -> None:
+    """Raise where an option's number is too small, or none."""
+    if not value >= least:
+        raise UsageError(f"{option} must be at least {least:g}, got {value:g}.")

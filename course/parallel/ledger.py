@@ -79,8 +79,8 @@ class Failure:
     Attributes:
         rank: which one.
         text: what happened.
-        kind: "own" for a fault of its own, "lost" where another rank was gone or silent, "run"
-            for what concerns all ranks alike.
+        kind: "own" for a fault of its own, "gone" where the connection to another rank was lost,
+            "silent" where nothing came from one in time, "run" for what concerns all ranks alike.
         at: when, as in `Entry`.
         other: the rank that was gone or silent, or -1.
     """
@@ -207,19 +207,22 @@ def epochs(folder: Path) -> list[dict[str, Any]]:
 
 
 def describe(error: BaseException, source: str = "") -> str:
-    """Say on one line what was raised, and where: in the student's file if that had a part in it.
+    """Say on one line what was raised and where, for a student's file only if it was there.
 
     Args:
         error: what was raised.
         source: the student's file, if there is one.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if source and frame.filename.startswith(source)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(source)
+    ]
     text = " ".join(str(error).split())
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if not frames:
         return said
-    frame = (own or frames)[-1]
+    frame = frames[-1]
     file, cell = frame.filename.partition(", cell ")[::2]
     place = f"{Path(file).name}, cell {cell}," if cell else Path(file).name
     return f"{said} ({place} line {frame.lineno})"

@@ -10,6 +10,7 @@ from typing import Any
 
 from course.parallel.channel import Channel
 from course.parallel.costs import Link, fit_link
+from course.parallel.torch_channel import TorchChannel
 
 MESSAGE_BYTES = (8, 1_000, 10_000, 100_000, 1_000_000, 4_000_000)
 _WARM_UP = 5
@@ -65,6 +66,8 @@ def measure_link(channel: Channel, device: str, backend: str) -> LinkReport | No
     """
     import torch
 
+    if isinstance(channel, TorchChannel):
+        channel.meet()
     medians = []
     for n_bytes in MESSAGE_BYTES:
         message = torch.zeros(n_bytes // 8, dtype=torch.float64, device=device)

@@ -23,11 +23,11 @@ import numpy as np
 from course.parallel import ledger
 from course.parallel.blame import explain
 from course.parallel.costs import Link
-from course.parallel.errors import ParallelError, UsageError
+from course.parallel.errors import ParallelError, UsageError, require_at_least
 from course.parallel.ledger import State
 from course.parallel.links import LinkReport
+from course.parallel.settings import Epoch, Report, Settings, require_settings
 from course.parallel.torch_channel import device_for
-from course.parallel.training import Epoch, Report, Settings, require_settings
 
 INTERRUPTED = 130
 _LOOK_SECONDS = 0.1
@@ -96,6 +96,8 @@ def train(
         UsageError: a setting does not fit.
         ParallelError: a rank was killed, failed, hangs, or all wait for each other.
     """
+    require_at_least("--nproc", place.nproc, 1)
+    require_at_least("--nnodes", place.nnodes, 1)
     require_settings(settings, place.ranks)
     source = settings.collective.rpartition(":")[0]
     with _launched("train", {"settings": asdict(settings), "source": source}, place, seen) as made:
@@ -155,6 +157,8 @@ def _launched(
 
 
 def _require_place(place: Place) -> None:
+    require_at_least("--timeout", place.timeout, 2)
+    require_at_least("--node-rank", place.node_rank, 0)
     try:
         device_for(place.backend, 0, place.nproc)
     except ValueError as error:

@@ -8,9 +8,10 @@ from typing import Any
 
 from course._ranks import Deadlock, Stuck
 from course.parallel.channel import Channel, run_ranks
-from course.parallel.errors import ParallelError, UsageError
+from course.parallel.errors import ParallelError, UsageError, require_at_least
 from course.parallel.ledger import Journal, describe
-from course.parallel.training import Report, Settings, require_settings, train_rank
+from course.parallel.settings import Report, Settings, require_settings
+from course.parallel.training import train_rank
 
 
 def train(
@@ -34,6 +35,7 @@ def train(
         UsageError: a setting does not fit.
         ParallelError: a rank failed, hangs, or all wait for each other.
     """
+    require_at_least("--replicas", replicas, 1)
     device = _device(backend)
     settings = replace(settings, backend="threads", device=device)
     require_settings(settings, replicas)

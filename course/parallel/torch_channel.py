@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,7 +25,8 @@ _MEET_SECONDS = 120.0
 """Processes that start together import torch at different speeds: no reason to give up."""
 
 Note = Callable[[str, int], None]
-"""Takes what a rank is about to do: "recv" or "send" and the other rank, or "run" and -1."""
+"""Takes what a rank is about to do: wait in "recv" or "send" and for which rank, or for "all" and
+-1, or "run" and -1."""
 
 
 class Unreachable(RuntimeError):  # noqa: N818 - it reads as a sentence in a traceback
@@ -32,11 +34,13 @@ class Unreachable(RuntimeError):  # noqa: N818 - it reads as a sentence in a tra
 
     Attributes:
         other: that rank; -1 where it may be any.
+        seconds: how long it was waited for.
     """
 
-    def __init__(self, text: str, other: int = -1) -> None:
-        super().__init__(text)
-        self.other = other
+    def __init__(self, error: Exception, other: int, seconds: float) -> None:
+        who = f"rank {other}" if other >= 0 else "another rank"
+        super().__init__(f"{who} is gone, or was silent for too long: {error}")
+        self.other, self.seconds = other, seconds
 
 
 class TorchChannel:
@@ -139,12 +143,19 @@ class TorchChannel:
 
     def flush(self) -> None:
         """Wait until all that this rank has sent is received: to be called after a collective."""
-        with _telling(-1):
+        with telling():
             self._release([])
         for to, work, _ in self._on_its_way:
             self._note("send", to)
             self._wait(work, to)
         self._on_its_way = []
+        self._note("run", -1)
+
+    def meet(self) -> None:
+        """Wait until all ranks are here: with patience, as they may still be loading things."""
+        self._note("all", -1)
+        with telling():
+            self._distributed.all_reduce(self._torch.zeros(1))
         self._note("run", -1)
 
     def __repr__(self) -> str:
@@ -170,18 +181,18 @@ class TorchChannel:
         return header, payload
 
     def _post(self, tensor: Any, to: int) -> None:
-        with _telling(to):
+        with telling(to):
             self._on_its_way.append((to, self._distributed.isend(tensor, to), tensor))
 
     def _take(self, tensor: Any, source: int) -> None:
-        with _telling(source):
+        with telling(source):
             if tensor.is_cuda:
                 self._release([self._distributed.P2POp(self._distributed.irecv, tensor, source)])
             else:
                 self._wait(self._distributed.irecv(tensor, source), source)
 
     def _wait(self, work: Any, other: int) -> None:
-        with _telling(other):
+        with telling(other):
             work.wait(datetime.timedelta(seconds=self.timeout))
 
     def _release(self, operations: list[Any]) -> None:
@@ -194,14 +205,15 @@ class TorchChannel:
 
 
 @contextlib.contextmanager
-def _telling(other: int) -> Iterator[None]:
+def telling(other: int = -1) -> Iterator[None]:
     """Say which rank is gone or silent: torch says only what happened to a socket."""
+    began = time.monotonic()
     try:
         yield
     except Unreachable:
         raise
     except RuntimeError as error:
-        raise Unreachable(f"rank {other} is gone, or silent for too long: {error}", other) from None
+        raise Unreachable(error, other, time.monotonic() - began) from None
 
 
 @contextlib.contextmanager

@@ -7,14 +7,13 @@ machines.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import inspect
 import os
 import signal
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -25,151 +24,22 @@ from course.data import batches, digits
 from course.layers import TorchModule
 from course.losses import cross_entropy, cross_entropy_grad
 from course.parallel.channel import Channel
-from course.parallel.collectives import (
-    central_all_reduce,
-    ring_all_gather,
-    ring_all_reduce,
-    shard,
-    tree_broadcast,
-)
+from course.parallel.collectives import ring_all_gather, shard, tree_broadcast
 from course.parallel.costs import bytes_sent
 from course.parallel.errors import ParallelError, UsageError
 from course.parallel.ledger import Journal
-from course.parallel.steps import AllReduce, average_gradients, same_everywhere
-from course.parallel.student_file import load_all_reduce
-from course.parallel.torch_channel import TorchChannel, Unreachable
+from course.parallel.settings import COLLECTIVES, Epoch, Report, Settings, all_reduce_of
+from course.parallel.steps import average_gradients, same_everywhere
+from course.parallel.torch_channel import TorchChannel, telling
 
-COLLECTIVES: dict[str, AllReduce] = {"ring": ring_all_reduce, "central": central_all_reduce}
-FAULTS = ("kill", "hang", "fail", "differ")
-_NO_RULES = ("Optimizer", "nesterov_lookahead")
 _WARM_UP = 3
 _DEFAULT_LR = 0.1
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What shall go wrong, to see what happens then.
-
-    Attributes:
-        rank: on which rank.
-        step: in which step, counted from 1 over all epochs.
-        kind: one of `FAULTS`.
-    """
-
-    rank: int
-    step: int
-    kind: str
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What to train and how; it crosses to other processes as JSON.
-
-    Attributes:
-        collective: "ring", "central", "ddp", "FILE.py:NAME" or "FILE.ipynb:NAME".
-        optimizer: the name of a rule of `course.optimizers`.
-        lr: the learning rate; ``None`` for the rule's own, 0.1 where it has none.
-        epochs: how often each sample is visited.
-        batch_size: samples in a step, over all ranks.
-        hidden: the units of the hidden layer.
-        seed: of the parameters, the split and the order of samples.
-        backend: how ranks reach each other: "gloo", "nccl" or "threads".
-        device: where a rank's tensors are.
-        fault: what shall go wrong.
-    """
-
-    collective: str = "ring"
-    optimizer: str = "momentum"
-    lr: float | None = None
-    epochs: int = 3
-    batch_size: int = 64
-    hidden: int = 64
-    seed: int = 0
-    backend: str = "gloo"
-    device: str = "cpu"
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch has brought: the scores after it, and the seconds of its steps."""
-
-    epoch: int
-    train_loss: float
-    test_accuracy: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a run has brought; times are medians on rank 0 over the steps after the first three.
-
-    Attributes:
-        nproc: K, the number of ranks.
-        collective: as in `Settings`; so are optimizer, backend, device and batch_size.
-        n_params: the parameters of the network.
-        n_bytes: those of what is summed over the ranks: all gradients and the count of samples.
-        bytes_per_step: by rank, what each sent in a step's collective; ``None`` with DDP, which
-            does not tell.
-        bytes_expected: the same by `bytes_sent`; ``None`` where it does not know the collective.
-        step_seconds: a whole step.
-        compute_seconds: its part without the collective; ``None`` with DDP, where both overlap.
-        communication_seconds: the collective, with the wait for slower ranks.
-        samples_per_second: over all ranks.
-        epochs: one entry each.
-        parameters: the arrays of the trained network, as NumPy arrays.
-    """
-
-    nproc: int
-    collective: str
-    optimizer: str
-    backend: str
-    device: str
-    batch_size: int
-    n_params: int
-    n_bytes: int
-    bytes_per_step: list[int] | None
-    bytes_expected: list[int] | None
-    step_seconds: float
-    compute_seconds: float | None
-    communication_seconds: float | None
-    samples_per_second: float
-    epochs: list[Epoch]
-    parameters: list[Array]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything but the parameters as what JSON knows."""
-        return {key: value for key, value in asdict(self).items() if key != "parameters"}
-
-
-def rules() -> list[str]:
-    """Return the names of the rules that `Settings.optimizer` may name."""
-    return [name for name in optimizers.__all__ if name not in _NO_RULES]
-
-
-def require_settings(settings: Settings, ranks: int) -> None:
-    """Raise where a run cannot begin.
-
-    Raises:
-        UsageError: a setting names nothing, is out of range, or does not fit the number of ranks.
-    """
-    if settings.optimizer not in rules():
-        raise UsageError(
-            f"there is no optimizer {settings.optimizer!r}; there are {', '.join(rules())}."
-        )
-    if settings.collective == "ddp" and settings.backend == "threads":
-        raise UsageError("DistributedDataParallel needs processes: give --nproc, not --replicas.")
-    if ranks > settings.batch_size:
-        raise UsageError(
-            f"{ranks} ranks for a batch of {settings.batch_size} samples: some would have nothing "
-            f"to do. Use at most {settings.batch_size} ranks, or a larger --batch-size."
-        )
-    if settings.fault is not None and settings.fault.rank >= ranks:
-        raise UsageError(
-            f"--fault names rank {settings.fault.rank}, but with {ranks} ranks they are "
-            f"0 to {ranks - 1}."
-        )
-    _all_reduce_of(settings.collective)
+def prepare(settings: Settings) -> None:
+    """Load what takes long, or may fail, before this rank keeps others waiting."""
+    all_reduce_of(settings.collective)
+    digits(settings.seed)
 
 
 def train_rank(
@@ -192,6 +62,8 @@ def train_rank(
     """
     journal = journal or Journal()
     replica = _Replica(channel, settings, journal)
+    if isinstance(channel, TorchChannel):
+        channel.meet()
     rng = np.random.default_rng(settings.seed)
     seen = []
     for epoch in range(1, settings.epochs + 1):
@@ -239,7 +111,7 @@ class _Replica:
         self.module = _network(self.x.shape[1], settings).to(self.device)
         self.network = TorchModule(self._wrapped())
         self.optimizer = _optimizer(settings, self.module.parameters())
-        self.all_reduce = _all_reduce_of(settings.collective)
+        self.all_reduce = all_reduce_of(settings.collective)
         self.times: list[tuple[float, float, float]] = []
         self.sent: list[int] = []
 
@@ -337,16 +209,10 @@ class _Replica:
             return self.module
         if not isinstance(self.channel, TorchChannel):
             raise UsageError("DistributedDataParallel needs processes, not replicas in a kernel.")
-        from torch import distributed
         from torch.nn.parallel import DistributedDataParallel
 
-        # A group of its own: the one of connect() waits longer, until all have joined.
-        patience = datetime.timedelta(seconds=self.channel.timeout)
-        return DistributedDataParallel(
-            self.module,
-            device_ids=[self.device] if self.device.type == "cuda" else None,
-            process_group=distributed.new_group(timeout=patience),
-        )
+        device_ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(self.module, device_ids=device_ids)
 
     def _weight(self, count: int, of: int) -> float:
         """Return what this shard's mean gradient is multiplied by before the backward pass.
@@ -363,11 +229,9 @@ class _Replica:
             yield
             return
         self.journal.note("all")
-        try:
+        with telling():
             yield
             self._now()
-        except RuntimeError as error:
-            raise Unreachable(f"the ranks do not meet in the backward pass: {error}") from error
         self.journal.note("run")
 
     def _averaged(self, grads: Sequence[Array], count: int) -> list[Array]:
@@ -400,20 +264,6 @@ class _Replica:
             next(self.module.parameters()).data += 1e-6
         while fault.kind == "hang":
             time.sleep(0.1)
-
-
-def _all_reduce_of(collective: str) -> AllReduce | None:
-    """Return a collective by its name or place; ``None`` for DDP, which has its own."""
-    if collective == "ddp":
-        return None
-    if collective in COLLECTIVES:
-        return COLLECTIVES[collective]
-    if ":" not in collective:
-        raise UsageError(
-            f"there is no collective {collective!r}; there are {', '.join(COLLECTIVES)}, ddp, "
-            "and your own as FILE.py:NAME or FILE.ipynb:NAME."
-        )
-    return load_all_reduce(collective)
 
 
 def _network(features: int, settings: Settings) -> Any:

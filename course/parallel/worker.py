@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +15,7 @@ import numpy as np
 
 from course.parallel.errors import ParallelError
 from course.parallel.ledger import Failure, LedgerJournal, describe, say
+from course.parallel.settings import Fault, Settings
 from course.parallel.torch_channel import TorchChannel, Unreachable, connect
 
 
@@ -27,31 +30,41 @@ def main() -> None:
     journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), rank, _leave)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     try:
+        work = _prepared(job, journal)
+        journal.note("all")
         with connect(backend=job["backend"], timeout=job["timeout"], note=journal.note) as channel:
-            journal.note("run")
-            result = _do(job, channel, journal)
-            journal.note("run")
+            result = work(channel)
         if result is not None:
             _hand_in(folder, result)
         journal.note("done")
     except BaseException as error:  # also SystemExit and KeyboardInterrupt from a student's file
-        say(folder, _failure(rank, error, job["source"], journal))
+        say(folder, _failure(rank, error, job))
         _leave()
 
 
-def _do(job: dict[str, Any], channel: TorchChannel, journal: LedgerJournal) -> Any:
-    device = str(channel.device)
-    backend = "gloo" if channel.device.type == "cpu" else "nccl"
+def _prepared(job: dict[str, Any], journal: LedgerJournal) -> Callable[[TorchChannel], Any]:
+    """Load all that the job needs, and return what is left to do once the ranks have met."""
+    from course.parallel import links, training
+
     if job["kind"] == "links":
-        from course.parallel.links import measure_link
-
-        return measure_link(channel, device, backend)
-    from course.parallel.training import Fault, Settings, train_rank
-
+        return lambda channel: links.measure_link(channel, *_means(channel))
     settings = Settings(**job["settings"])
     if job["settings"]["fault"] is not None:
         settings = replace(settings, fault=Fault(**job["settings"]["fault"]))
-    return train_rank(channel, replace(settings, device=device, backend=backend), journal)
+    training.prepare(settings)
+
+    def train(channel: TorchChannel) -> Any:
+        device, backend = _means(channel)
+        return training.train_rank(
+            channel, replace(settings, device=device, backend=backend), journal
+        )
+
+    return train
+
+
+def _means(channel: TorchChannel) -> tuple[str, str]:
+    """Return the device of a channel's tensors and the backend that carries them."""
+    return str(channel.device), "gloo" if channel.device.type == "cpu" else "nccl"
 
 
 def _hand_in(folder: Path, result: Any) -> None:
@@ -61,16 +74,15 @@ def _hand_in(folder: Path, result: Any) -> None:
     (folder / "result.json").write_text(json.dumps(result.as_dict()), encoding="utf-8")
 
 
-def _failure(rank: int, error: BaseException, source: str, journal: LedgerJournal) -> Failure:
-    import time
-
+def _failure(rank: int, error: BaseException, job: dict[str, Any]) -> Failure:
     now = time.monotonic()
     lost = _unreachable(error)
     if lost is not None:
-        return Failure(rank, str(lost), "lost", now, lost.other)
+        kind = "silent" if lost.seconds > job["timeout"] / 2 else "gone"
+        return Failure(rank, str(lost), kind, now, lost.other)
     if isinstance(error, ParallelError):
         return Failure(rank, str(error), "run", now)
-    return Failure(rank, describe(error, source), "own", now)
+    return Failure(rank, describe(error, job["source"]), "own", now)
 
 
 def _unreachable(error: BaseException | None) -> Unreachable | None:
