@@ -10,10 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 
-from course.parallel.ledger import BEAT_SECONDS, WAITS, Entry, Failure, State
-
-_SILENT_SECONDS = 5 * BEAT_SECONDS
-"""A rank that is alive has told so by then, unless all processors are very busy."""
+from course.parallel.ledger import WAITS, Entry, Failure, State
 
 _ABORTED = 6
 """How NCCL ends a rank that has waited in vain, where a signal of the user's looks the same."""
@@ -112,7 +109,7 @@ def _hanging(
     silences = [
         (now - entry.beat, entry)
         for entry in mute
-        if entry.rank not in ended and now - entry.beat > _SILENT_SECONDS
+        if entry.rank not in ended and now - entry.beat > timeout / 2
     ] + [
         (now - entry.since, entry)
         for entry in mute

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-BEAT_SECONDS = 0.2
+_BEAT_SECONDS = 0.2
 _RECORD = np.dtype(
     {
         "names": ["pid", "rank", "state", "other", "epoch", "step", "since", "beat"],
@@ -155,7 +155,7 @@ class LedgerJournal(Journal):
             self._row["beat"] = time.monotonic()
             if os.getppid() != self._parent:
                 self._alone()
-            time.sleep(BEAT_SECONDS)
+            time.sleep(_BEAT_SECONDS)
 
 
 def open_ledger(folder: Path, ranks: int) -> None:

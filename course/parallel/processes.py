@@ -281,13 +281,13 @@ class _Watch:
 
     def explanation(self, statuses: dict[int, int]) -> str:
         """Say what ended the run."""
-        return explain(
-            ledger.entries(self._folder),
-            ledger.failures(self._folder),
-            statuses,
-            self._timeout,
-            self._gave_up_at,
-        )
+        said = [
+            failure
+            for failure in ledger.failures(self._folder)
+            if not 0 < self._gave_up_at < failure.at  # it has only seen others being killed
+        ]
+        ranks = ledger.entries(self._folder)
+        return explain(ranks, said, statuses, self._timeout, self._gave_up_at)
 
     def _look(self) -> None:
         told = 0

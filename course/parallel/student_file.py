@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,20 @@ def _run(path: Path) -> dict[str, Any]:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # last: a file there that is called random.py hides nothing
+    label = str(path)
     try:
         for label, tree in _trees(path):
             exec(compile(tree, label, "exec"), namespace)  # noqa: S102 - the user's own file
+    except SyntaxError as error:
+        raise UsageError(
+            f"{error.filename}, line {error.lineno}: SyntaxError: {error.msg}"
+        ) from error
     except UsageError:
         raise
     except Exception as error:
-        line = getattr(error, "lineno", None) or _last_line(error, str(path))
-        where = f", line {line}" if line else ""
-        text = error.msg if isinstance(error, SyntaxError) else error
-        raise UsageError(f"{path}{where}: {type(error).__name__}: {text}") from error
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((frame.lineno for frame in reversed(frames) if frame.filename == label), 1)
+        raise UsageError(f"{label}, line {line}: {type(error).__name__}: {error}") from error
     return namespace
 
 
@@ -78,16 +83,15 @@ def _trees(path: Path) -> Iterator[tuple[str, ast.Module]]:
         yield str(path), ast.parse(text, str(path))
         return
     for number, source in _code_cells(path, text):
+        label = f"{path}, cell {number}"
         try:
-            tree = ast.parse(_without_magics(source))
-        except SyntaxError as error:
-            # A cell that is not finished yet is no reason to refuse the others.
-            if error.lineno is not None and "def " not in source:
-                continue
-            line = f"cell {number}, line {error.lineno}"
-            raise UsageError(f"{path}, {line}: SyntaxError: {error.msg}") from None
+            tree = ast.parse(_without_magics(source), label)
+        except SyntaxError:
+            if "def " in source:
+                raise
+            continue  # notes, or a cell that is not finished yet
         kept: list[ast.stmt] = [node for node in tree.body if _is_definition(node)]
-        yield f"{path}, cell {number}", ast.Module(kept, type_ignores=[])
+        yield label, ast.Module(kept, type_ignores=[])
 
 
 def _code_cells(path: Path, text: str) -> Iterator[tuple[int, str]]:
@@ -119,15 +123,6 @@ def _is_definition(node: ast.stmt) -> bool:
 def _is_own(value: Any, path: Path) -> bool:
     code = getattr(value, "__code__", None)
     return code is not None and code.co_filename.startswith(str(path))
-
-
-def _last_line(error: BaseException, file: str) -> int | None:
-    line, frame = None, error.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename.startswith(file):
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    return line
 
 
 def _on_numpy(function: Callable[..., Any], name: str) -> AllReduce:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from course import optimizers
 from course._arrays import Array
@@ -38,8 +39,11 @@ _DEFAULT_LR = 0.1
 
 def prepare(settings: Settings) -> None:
     """Load what takes long, or may fail, before this rank keeps others waiting."""
+    import torch
+
     all_reduce_of(settings.collective)
     digits(settings.seed)
+    array_namespace(torch.zeros(1))  # imports some 500 modules, else within the first step
 
 
 def train_rank(
