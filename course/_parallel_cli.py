@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -151,6 +152,7 @@ def links(
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
     """Turn an error that a person is meant to read into one line and an exit status."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read as torch is imported
     try:
         import torch  # noqa: F401 - all of this needs it
     except ImportError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from course._parallel_cli import parallel
+from course._parallel_cli import INTERRUPTED, parallel
 from course.exercises import units
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -43,5 +44,8 @@ def list_units(
 
 
 def main() -> None:
-    """Run the command."""
-    app(prog_name="course")
+    """Run the command; Ctrl-C ends it without a traceback."""
+    try:
+        app(prog_name="course")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -38,6 +38,7 @@ def explain(
         _killed(ranks, said, ended)
         or _own_error(ranks, said)
         or _left(ranks, said, ended)
+        or _absent(ranks, ended)
         or _hanging(ranks, said, ended, timeout, now)
         or _deadlock(ranks)
         or _lost(ranks, said)
@@ -93,6 +94,13 @@ def _left(ranks: Sequence[Entry], said: Sequence[Failure], ended: Mapping[int, i
                 f"Rank {failure.other} ended {_where(ranks, failure.other)}, without an error, "
                 f"while rank {failure.rank} still needed it."
             )
+    return ""
+
+
+def _absent(ranks: Sequence[Entry], ended: Mapping[int, int]) -> str:
+    for entry in ranks:
+        if entry.state is State.ABSENT and entry.rank not in ended:
+            return f"Rank {entry.rank} hangs: its process has started and said nothing yet."
     return ""
 
 
@@ -172,4 +180,4 @@ def _lost(ranks: Sequence[Entry], said: Sequence[Failure]) -> str:
 
 
 def _where(ranks: Sequence[Entry], rank: int) -> str:
-    return next((entry.where for entry in ranks if entry.rank == rank), "while it started")
+    return next((entry.where for entry in ranks if entry.rank == rank), "on another machine")

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -48,7 +48,7 @@ class Entry:
 
     Attributes:
         rank: its number among all ranks, on whatever machine.
-        pid: its process.
+        pid: its process; 0 while it is absent.
         state: what it was doing.
         other: the rank it waited for, or -1.
         epoch: counted from 1; 0 before the first.
@@ -120,15 +120,14 @@ class LedgerJournal(Journal):
     Args:
         folder: the run's folder.
         local_rank: the rank's number on this machine.
-        rank: its number among all.
         alone: called once the launcher is gone.
     """
 
-    def __init__(self, folder: Path, local_rank: int, rank: int, alone: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, local_rank: int, alone: Callable[[], None]) -> None:
         super().__init__()
         self._folder = folder
         self._row = _pages(folder)[local_rank : local_rank + 1]
-        self._row["pid"], self._row["rank"] = os.getpid(), rank
+        self._row["pid"] = os.getpid()
         self._parent, self._alone = os.getppid(), alone
         self._row["beat"] = time.monotonic()
         self.note("start")
@@ -158,14 +157,15 @@ class LedgerJournal(Journal):
             time.sleep(_BEAT_SECONDS)
 
 
-def open_ledger(folder: Path, ranks: int) -> None:
-    """Make the ledger of a run with so many ranks on this machine."""
-    np.zeros(ranks, _RECORD).tofile(folder / "ledger")
+def open_ledger(folder: Path, ranks: Sequence[int]) -> None:
+    """Make the ledger of a run with these ranks on this machine."""
+    rows = np.zeros(len(ranks), _RECORD)
+    rows["rank"] = ranks
+    rows.tofile(folder / "ledger")
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Return what each rank on this machine that has begun was last seen doing."""
-    rows = np.fromfile(folder / "ledger", _RECORD)
+    """Return what each rank on this machine was last seen doing."""
     return [
         Entry(
             rank=int(row["rank"]),
@@ -177,8 +177,7 @@ def entries(folder: Path) -> list[Entry]:
             since=float(row["since"]),
             beat=float(row["beat"]),
         )
-        for row in rows
-        if row["state"] != State.ABSENT
+        for row in np.fromfile(folder / "ledger", _RECORD)
     ]
 
 

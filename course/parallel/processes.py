@@ -34,12 +34,17 @@ _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
 """What other ranks get to end by themselves after one has failed."""
 
+_START_SECONDS = 90.0
+"""How long the first rank waits until all others on this machine have begun to work."""
+
 _MEET_SECONDS = 300
 """How long the machines of a run wait for each other."""
 
 _BOOT = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-    "os.environ.setdefault('OMP_NUM_THREADS', '1'); sys.path.insert(0, sys.argv.pop(1)); "
+    "os.environ.setdefault('OMP_NUM_THREADS', '1'); "
+    "os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR'); "
+    "sys.path.insert(0, sys.argv.pop(1)); "
     "from course.parallel.worker import main; main()"
 )
 """Ctrl-C ends a worker that still imports without a traceback; K ranks share the processors."""
@@ -145,7 +150,8 @@ def _launched(
         folder = Path(name)
         job |= {"kind": kind, "backend": place.backend, "timeout": place.timeout}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        ledger.open_ledger(folder, place.nproc)
+        first = place.node_rank * place.nproc
+        ledger.open_ledger(folder, range(first, first + place.nproc))
         with _Watch(folder, place.timeout, seen) as watch:
             _run(folder, place, watch)
         if place.node_rank > 0:
@@ -190,7 +196,6 @@ def _run(folder: Path, place: Place, watch: _Watch) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
 
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     root = str(Path(__file__).resolve().parents[2])
     try:
         elastic_launch(_config(folder, place), sys.executable)("-c", _BOOT, root, str(folder))
@@ -252,7 +257,7 @@ class _Watch:
         self.signal = 0
         self._over = threading.Event()
         self._folder, self._timeout, self._seen = folder, timeout, seen
-        self._gave_up_at = 0.0
+        self._began_at = self._gave_up_at = 0.0
         self._signals, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._look, daemon=True, name="watch")
 
@@ -315,11 +320,17 @@ class _Watch:
         return next((number for number in numbers if number in _SIGNALS), 0)
 
     def _is_silent(self, now: float) -> bool:
-        """Whether a rank computes for too long, or is not even alive."""
+        """Whether a rank computes for too long, is not even alive, or keeps the others waiting."""
+        ranks = ledger.entries(self._folder)
+        began = [entry for entry in ranks if entry.state is not State.ABSENT]
+        if began and not self._began_at:
+            self._began_at = now
+        if len(began) < len(ranks) and began and now - self._began_at > _START_SECONDS:
+            return True
         return any(
             now - entry.beat > self._timeout
             or (entry.state is State.RUN and now - entry.since > self._timeout)
-            for entry in ledger.entries(self._folder)
+            for entry in began
             if entry.state is not State.DONE
         )
 
@@ -333,7 +344,7 @@ class _Watch:
 
     def _kill(self) -> None:
         for entry in ledger.entries(self._folder):
-            if entry.state is not State.DONE and entry.pid not in self.killed:
+            if entry.state not in (State.ABSENT, State.DONE) and entry.pid not in self.killed:
                 self.killed.add(entry.pid)
                 _kill(entry.pid)
 

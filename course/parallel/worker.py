@@ -27,8 +27,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     rank = int(os.environ["RANK"])
     os.dup2(2, 1)  # what a student's function prints must not get into the command's JSON
-    sys.stdout = sys.stderr  # which writes whole lines
-    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), rank, _leave)
+    sys.stdout = sys.stderr  # line by line: a rank that is killed flushes nothing
+    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), _leave)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     try:
         work = _prepared(job, journal)

@@ -45,11 +45,17 @@ CASES = {
         {1: -11, 0: -15},
         "Rank 1 was killed (SIGSEGV) in epoch 1, step 7.",
     ),
-    "killed before it had a row": (
-        [entry(0, State.START, epoch=0)],
+    "killed before it could say anything": (
+        [entry(0, State.START, epoch=0), entry(1, State.ABSENT, since=0, beat=0, epoch=0)],
         [],
         {1: -9, 0: -15},
-        "Rank 1 was killed (SIGKILL) while it started.",
+        "Rank 1 was killed (SIGKILL) before the first step.",
+    ),
+    "stopped before it could say anything": (
+        [entry(0, ALL, epoch=0), entry(1, State.ABSENT, since=0, beat=0, epoch=0)],
+        [],
+        {},
+        "Rank 1 hangs: its process has started and said nothing yet.",
     ),
     "ended by SIGTERM from outside, missed by one": (
         [entry(0, RECV, 1), entry(1, RUN), entry(2, RECV, 1)],
