@@ -36,10 +36,8 @@ def main() -> None:
         failed += outcome != "ok"
         seconds = time.perf_counter() - start
         say(f"run {run + 1:3} of {asked.runs}: {collective:8} {seconds:5.1f} s  {outcome}")
-    seconds = time.perf_counter() - began
-    say(
-        f"{asked.runs - failed} of {asked.runs} runs with {asked.nproc} ranks ended well; {seconds:.0f} s"
-    )
+    well, seconds = asked.runs - failed, time.perf_counter() - began
+    say(f"{well} of {asked.runs} runs with {asked.nproc} ranks ended well, in {seconds:.0f} s")
     sys.exit(failed > 0)
 
 

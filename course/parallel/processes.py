@@ -197,8 +197,15 @@ def _run(folder: Path, place: Place, watch: _Watch) -> None:
     from torch.distributed.launcher.api import elastic_launch
 
     root = str(Path(__file__).resolve().parents[2])
+    words = [
+        "-P",
+        "-c",
+        _BOOT,
+        root,
+        str(folder),
+    ]  # -P: a random.py where the user is hides nothing
     try:
-        elastic_launch(_config(folder, place), sys.executable)("-c", _BOOT, root, str(folder))
+        elastic_launch(_config(folder, place), sys.executable)(*words)
     except SignalException as error:
         raise SystemExit(128 + error.sigval) from None
     except ChildFailedError as error:
@@ -233,6 +240,7 @@ def _config(folder: Path, place: Place) -> Any:
         rdzv_backend="static" if several else "c10d",
         rdzv_endpoint=place.endpoint if several else "localhost:0",
         rdzv_configs={"rank": place.node_rank, "timeout": _MEET_SECONDS} if several else {},
+        local_addr=None if several else "127.0.0.1",  # a laptop's own name may lead nowhere
         max_restarts=0,
         monitor_interval=_LOOK_SECONDS,
         logs_specs=DefaultLogsSpecs(log_dir=str(folder)),

@@ -43,7 +43,10 @@ def prepare(settings: Settings) -> None:
 
     all_reduce_of(settings.collective)
     digits(settings.seed)
-    array_namespace(torch.zeros(1))  # imports some 500 modules, else within the first step
+    # A first backward pass makes torch import some 500 modules, among them all of SymPy.
+    sample = torch.zeros(1, 1)
+    network = TorchModule(torch.nn.Linear(1, 1))
+    network.backward(array_namespace(sample).zeros_like(network.forward(sample)))
 
 
 def train_rank(
@@ -149,14 +152,13 @@ class _Replica:
                 f"After epoch {epoch} the parameters are no longer finite: training has diverged. "
                 "Try a smaller --lr."
             )
-        same = same_everywhere(self.channel, [flat])
-        if not same:
+        if not same_everywhere(self.channel, [flat]):
             apart = (flat - tree_broadcast(self.channel, flat)).abs().max().reshape(1)
             distances = ring_all_gather(self.channel, apart).tolist()
             others = [str(rank) for rank, distance in enumerate(distances) if distance > 0]
             raise ParallelError(
-                f"After epoch {epoch} the parameters are not the same on all ranks: those of rank "
-                f"{', '.join(others)} differ from rank 0's by up to {max(distances):.3g}. "
+                f"After epoch {epoch} the parameters are not the same on all ranks: on rank "
+                f"{', '.join(others)} they differ from rank 0's by up to {max(distances):.3g}. "
                 "An all-reduce must give every rank the same sum."
             )
         _settle(self.channel)

@@ -88,7 +88,11 @@ def fault_of(settings, ranks=2, timeout=120):
 @pytest.mark.parametrize(
     ("collective", "ranks"), [("ring", 4), ("central", 3), ("own", 3), *[("ddp", 4)] * 3]
 )
-def test_the_result_is_that_of_one_process(own, alone, collective, ranks, capfd):
+def test_the_result_is_that_of_one_process(
+    own, alone, collective, ranks, capfd, tmp_path, monkeypatch
+):
+    (tmp_path / "random.py").write_text("raise SystemExit")  # must not be found before Python's
+    monkeypatch.chdir(tmp_path)
     name = own("ring") if collective == "own" else collective
     seen = []
     report = processes.train(changed(UNEVEN, collective=name), Place(ranks), seen.append)

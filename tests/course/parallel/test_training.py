@@ -100,7 +100,7 @@ def test_replicas_that_drift_apart_are_named():
     with pytest.raises(ParallelError) as error:
         trained(3, fault=Fault(2, 4, "differ"))
     assert str(error.value).startswith(
-        "After epoch 1 the parameters are not the same on all ranks: those of rank 2 differ from "
+        "After epoch 1 the parameters are not the same on all ranks: on rank 2 they differ from "
         "rank 0's by up to 1e-06."
     )
 
