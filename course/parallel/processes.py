@@ -197,13 +197,8 @@ def _run(folder: Path, place: Place, watch: _Watch) -> None:
     from torch.distributed.launcher.api import elastic_launch
 
     root = str(Path(__file__).resolve().parents[2])
-    words = [
-        "-P",
-        "-c",
-        _BOOT,
-        root,
-        str(folder),
-    ]  # -P: a random.py where the user is hides nothing
+    # With -P a random.py of the user's, where the command runs, is not taken for Python's.
+    words = ["-P", "-c", _BOOT, root, str(folder)]
     try:
         elastic_launch(_config(folder, place), sys.executable)(*words)
     except SignalException as error:

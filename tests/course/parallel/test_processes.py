@@ -86,7 +86,8 @@ def fault_of(settings, ranks=2, timeout=120):
 
 
 @pytest.mark.parametrize(
-    ("collective", "ranks"), [("ring", 4), ("central", 3), ("own", 3), *[("ddp", 4)] * 3]
+    ("collective", "ranks"),
+    [("ring", 4), ("central", 3), ("own", 3), ("ddp", 4), ("ddp", 3), ("ddp", 2)],
 )
 def test_the_result_is_that_of_one_process(
     own, alone, collective, ranks, capfd, tmp_path, monkeypatch
