@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from course._parallel_cli import INTERRUPTED, parallel
 from course.exercises import units
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.add_typer(parallel, name="parallel")
 
 
 @app.callback()
 def course() -> None:
-    """Look into the course: its units, exercises, points and the mistakes its checks name."""
+    """Look into the course's units and their exercises, and train with many processes."""
 
 
 @app.command("units")
@@ -41,5 +44,8 @@ def list_units(
 
 
 def main() -> None:
-    """Run the command."""
-    app(prog_name="course")
+    """Run the command; Ctrl-C ends it without a traceback."""
+    try:
+        app(prog_name="course")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,11 +16,31 @@ from course._arrays import Array
 from course._numbers import as_number
 from course._ranks import require_other
 
-_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "bool")
+_DTYPES = (
+    *("float64", "float32", "float16", "bfloat16"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool"),
+)
 _HEADER = 12  # whether NumPy's, the dtype's number, the number of axes, and up to 9 lengths
+_MEET_SECONDS = 120.0
+"""Processes that start together import torch at different speeds: no reason to give up."""
 
 Note = Callable[[str, int], None]
-"""Takes what a rank is about to do: "recv" or "send" and the other rank, or "run" and -1."""
+"""Takes what a rank is about to do: wait in "recv" or "send" and for which rank, or for "all" and
+-1, or "run" and -1."""
+
+
+class Unreachable(RuntimeError):  # noqa: N818 - it reads as a sentence in a traceback
+    """Another rank is gone, or nothing came from it within the channel's timeout.
+
+    Attributes:
+        other: that rank; -1 where it may be any.
+        seconds: how long it was waited for.
+    """
+
+    def __init__(self, error: Exception, other: int, seconds: float) -> None:
+        who = f"rank {other}" if other >= 0 else "another rank"
+        super().__init__(f"{who} is gone, or was silent for too long: {error}")
+        self.other, self.seconds = other, seconds
 
 
 class TorchChannel:
@@ -34,12 +55,18 @@ class TorchChannel:
     Args:
         device: where torch tensors arrive, such as ``"cpu"`` or ``"cuda:0"``.
         note: called whenever this rank begins to wait or goes on.
+        timeout: the seconds after which a rank that waits gives up, above 0.
 
     Attributes:
         bytes_sent: the bytes that this rank has sent so far.
+        device: as given.
+        timeout: as given.
 
     Raises:
-        RuntimeError: the process has joined no group; use `connect`.
+        RuntimeError: the process has joined no group (use `connect`), another rank is gone, or
+            nothing came from it within the timeout.
+        TypeError: what is sent is no array, or one of a dtype that torch lacks.
+        ValueError: there is no such rank, or it is this one.
 
     Example:
         >>> import torch, tempfile
@@ -58,14 +85,20 @@ class TorchChannel:
         receives, and are then posted together with the receive, or until `flush`.
     """
 
-    def __init__(self, device: str = "cpu", note: Note = lambda what, rank: None) -> None:
+    def __init__(
+        self,
+        device: str = "cpu",
+        note: Note = lambda what, rank: None,
+        timeout: float = 30.0,
+    ) -> None:
         import torch
         from torch import distributed
 
         if not distributed.is_initialized():
             raise RuntimeError("TorchChannel: this process has joined no group. Use connect().")
         self._torch, self._distributed = torch, distributed
-        self._device = torch.device(device)
+        self.device = torch.device(device)
+        self.timeout = as_number("TorchChannel", "timeout", timeout, "(0, inf)")
         self._note = note
         self._on_its_way: list[tuple[int, Any, Any]] = []
         self._kept_back: list[Any] = []
@@ -100,7 +133,7 @@ class TorchChannel:
         header = self._torch.empty(_HEADER, dtype=self._torch.int64)
         self._take(header, source)
         of_numpy, code, axes, *lengths = header.tolist()
-        place = "cpu" if of_numpy else self._device
+        place = "cpu" if of_numpy else self.device
         dtype = getattr(self._torch, _DTYPES[code])
         payload = self._torch.empty(lengths[:axes], dtype=dtype, device=place)
         if payload.numel() > 0:
@@ -110,21 +143,32 @@ class TorchChannel:
 
     def flush(self) -> None:
         """Wait until all that this rank has sent is received: to be called after a collective."""
-        self._release([])
+        with telling():
+            self._release([])
         for to, work, _ in self._on_its_way:
             self._note("send", to)
-            work.wait()
+            self._wait(work, to)
         self._on_its_way = []
         self._note("run", -1)
 
+    def meet(self) -> None:
+        """Wait until all ranks are here: with patience, as they may still be loading things."""
+        self._note("all", -1)
+        with telling():
+            self._distributed.all_reduce(self._torch.zeros(1))
+        self._note("run", -1)
+
+    def __repr__(self) -> str:
+        return f"TorchChannel(rank={self.rank}, size={self.size}, device={str(self.device)!r})"
+
     def _packed(self, array: Array) -> tuple[Any, Any]:
-        of_numpy = isinstance(array, np.ndarray)
+        of_numpy = isinstance(array, np.ndarray | np.generic)
         if not of_numpy and not isinstance(array, self._torch.Tensor):
             raise TypeError(f"send takes an array, got a {type(array).__name__}: {array!r:.80}")
         if of_numpy:
             payload = self._torch.from_numpy(np.array(array, order="C"))
         else:
-            payload = array.detach().to(self._device).contiguous().clone()
+            payload = array.detach().to(self.device).contiguous().clone()
         name = str(payload.dtype).removeprefix("torch.")
         if name not in _DTYPES or payload.ndim > _HEADER - 3:
             raise TypeError(
@@ -137,13 +181,19 @@ class TorchChannel:
         return header, payload
 
     def _post(self, tensor: Any, to: int) -> None:
-        self._on_its_way.append((to, self._distributed.isend(tensor, to), tensor))
+        with telling(to):
+            self._on_its_way.append((to, self._distributed.isend(tensor, to), tensor))
 
     def _take(self, tensor: Any, source: int) -> None:
-        if tensor.is_cuda:
-            self._release([self._distributed.P2POp(self._distributed.irecv, tensor, source)])
-        else:
-            self._distributed.recv(tensor, source)
+        with telling(source):
+            if tensor.is_cuda:
+                self._release([self._distributed.P2POp(self._distributed.irecv, tensor, source)])
+            else:
+                self._wait(self._distributed.irecv(tensor, source), source)
+
+    def _wait(self, work: Any, other: int) -> None:
+        with telling(other):
+            work.wait(datetime.timedelta(seconds=self.timeout))
 
     def _release(self, operations: list[Any]) -> None:
         """Post what is kept back, together with these."""
@@ -152,6 +202,18 @@ class TorchChannel:
         if operations:
             for work in self._distributed.batch_isend_irecv(operations):
                 work.wait()
+
+
+@contextlib.contextmanager
+def telling(other: int = -1) -> Iterator[None]:
+    """Say which rank is gone or silent: torch says only what happened to a socket."""
+    began = time.monotonic()
+    try:
+        yield
+    except Unreachable:
+        raise
+    except RuntimeError as error:
+        raise Unreachable(error, other, time.monotonic() - began) from None
 
 
 @contextlib.contextmanager
@@ -173,7 +235,8 @@ def connect(
         size: K, the number of processes; ``None`` for what torchrun has set.
         backend: "gloo" for CPUs, "nccl" for one GPU a rank; "auto" takes NCCL where every rank of
             this machine can have a GPU of its own.
-        timeout: the seconds after which a rank that waits gives up, above 0.
+        timeout: the seconds after which a rank that waits for another's message gives up, above
+            0; until all have joined, at least two minutes.
         init_method: where the processes meet, as ``torch.distributed`` understands it.
         note: called whenever this rank begins to wait or goes on.
 
@@ -212,10 +275,10 @@ def connect(
         init_method=init_method,
         rank=-1 if rank is None else rank,
         world_size=-1 if size is None else size,
-        timeout=datetime.timedelta(seconds=timeout),
+        timeout=datetime.timedelta(seconds=max(timeout, _MEET_SECONDS)),
     )
     try:
-        channel = TorchChannel(device, note)
+        channel = TorchChannel(device, note, timeout)
         yield channel
         channel.flush()
     finally:
