@@ -67,8 +67,9 @@ bench: install ## Measure: a check's latency, a live figure's redraw, an optimiz
 	$(BIN)/python tests/bench_optimizers.py
 	$(BIN)/python tests/bench_grading.py
 
-soak: install ## Grade 2,000 submissions and watch memory and pace.
+soak: install ## Grade 2,000 submissions and watch memory and pace; train 50 times on four ranks.
 	$(BIN)/python tests/soak.py
+	$(BIN)/python tests/soak_parallel.py
 
 clean: ## Remove what was built (not .venv).
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from course._parallel_cli import INTERRUPTED, parallel
 from course.exercises import units
+from course.parallel.runs.command import INTERRUPTED, parallel
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(parallel, name="parallel")

@@ -9,9 +9,9 @@ import argparse
 import sys
 import time
 
-from course.parallel.errors import ParallelError
-from course.parallel.processes import Place, train
-from course.parallel.settings import Settings
+from course.parallel.runs.errors import ParallelError
+from course.parallel.runs.processes import Place, train
+from course.parallel.runs.settings import Settings
 
 COLLECTIVES = ("ddp", "ring", "central")
 

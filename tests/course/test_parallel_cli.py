@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from course import _parallel_cli
 from course.cli import app
 from course.parallel import Link, processes
-from course.parallel.links import LinkReport
+from course.parallel.runs.links import LinkReport
 
 pytest.importorskip("torch", reason="torch is not installed")
 

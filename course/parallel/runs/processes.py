@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from course.parallel import ledger
-from course.parallel.blame import explain
+from course.parallel.runs import ledger
+from course.parallel.runs.blame import explain
 from course.parallel.costs import Link
-from course.parallel.errors import ParallelError, UsageError, require_at_least
-from course.parallel.ledger import State
-from course.parallel.links import LinkReport
-from course.parallel.settings import Epoch, Report, Settings, require_settings
+from course.parallel.runs.errors import ParallelError, UsageError, require_at_least
+from course.parallel.runs.ledger import State
+from course.parallel.runs.links import LinkReport
+from course.parallel.runs.settings import Epoch, Report, Settings, require_settings
 from course.parallel.torch_channel import device_for
 
 INTERRUPTED = 130
@@ -45,7 +45,7 @@ _BOOT = (
     "os.environ.setdefault('OMP_NUM_THREADS', '1'); "
     "os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR'); "
     "sys.path.insert(0, sys.argv.pop(1)); "
-    "from course.parallel.worker import main; main()"
+    "from course.parallel.runs.worker import main; main()"
 )
 """Ctrl-C ends a worker that still imports without a traceback; K ranks share the processors."""
 
@@ -149,6 +149,7 @@ def _launched(
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         job |= {"kind": kind, "backend": place.backend, "timeout": place.timeout}
+        job |= {"launcher": os.getpid()}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         first = place.node_rank * place.nproc
         ledger.open_ledger(folder, range(first, first + place.nproc))
@@ -196,7 +197,7 @@ def _run(folder: Path, place: Place, watch: _Watch) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import elastic_launch
 
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     # With -P a random.py of the user's, where the command runs, is not taken for Python's.
     words = ["-P", "-c", _BOOT, root, str(folder)]
     try:

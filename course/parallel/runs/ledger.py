@@ -120,15 +120,18 @@ class LedgerJournal(Journal):
     Args:
         folder: the run's folder.
         local_rank: the rank's number on this machine.
-        alone: called once the launcher is gone.
+        launcher: the process that has started this one; it may already be gone.
+        alone: called once it is.
     """
 
-    def __init__(self, folder: Path, local_rank: int, alone: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, local_rank: int, launcher: int, alone: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._row = _pages(folder)[local_rank : local_rank + 1]
         self._row["pid"] = os.getpid()
-        self._parent, self._alone = os.getppid(), alone
+        self._launcher, self._alone = launcher, alone
         self._row["beat"] = time.monotonic()
         self.note("start")
         threading.Thread(target=self._beat, daemon=True, name="beat").start()
@@ -152,7 +155,7 @@ class LedgerJournal(Journal):
     def _beat(self) -> None:
         while True:
             self._row["beat"] = time.monotonic()
-            if os.getppid() != self._parent:
+            if os.name == "posix" and os.getppid() != self._launcher:
                 self._alone()
             time.sleep(_BEAT_SECONDS)
 

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from course.parallel.errors import ParallelError
-from course.parallel.ledger import Failure, LedgerJournal, describe, say
-from course.parallel.settings import Fault, Settings
+from course.parallel.runs.errors import ParallelError
+from course.parallel.runs.ledger import Failure, LedgerJournal, describe, say
+from course.parallel.runs.settings import Fault, Settings
 from course.parallel.torch_channel import TorchChannel, Unreachable, connect
 
 
@@ -28,8 +28,8 @@ def main() -> None:
     rank = int(os.environ["RANK"])
     os.dup2(2, 1)  # what a student's function prints must not get into the command's JSON
     sys.stdout = sys.stderr  # line by line: a rank that is killed flushes nothing
-    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), _leave)
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), job["launcher"], _leave)
     try:
         work = _prepared(job, journal)
         journal.note("all")
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _prepared(job: dict[str, Any], journal: LedgerJournal) -> Callable[[TorchChannel], Any]:
     """Load all that the job needs, and return what is left to do once the ranks have met."""
-    from course.parallel import links, training
+    from course.parallel.runs import links, training
 
     if job["kind"] == "links":
         return lambda channel: links.measure_link(channel, *_means(channel))

@@ -7,6 +7,7 @@ concerns `train_rank` is tested in threads, in test_training.py.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,10 +16,10 @@ import numpy as np
 import psutil
 import pytest
 
-from course.parallel import processes, replicas
-from course.parallel.errors import ParallelError, UsageError
-from course.parallel.processes import Place
-from course.parallel.settings import Fault, Settings
+from course.parallel.runs import processes, replicas
+from course.parallel.runs.errors import ParallelError, UsageError
+from course.parallel.runs.processes import Place
+from course.parallel.runs.settings import Fault, Settings
 from processes import still_alive
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -193,7 +194,9 @@ def test_no_process_is_left_behind(number, status):
 
 
 def test_machines_meet(tmp_path):
-    port = "29517"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     words = ["--nproc", "1", "--nnodes", "2", "--rdzv-endpoint", f"127.0.0.1:{port}"]
     words += ["--epochs", "1", "--batch-size", "479", "--json"]
     with command(*words, "--node-rank", "0") as first, command(*words, "--node-rank", "1") as other:
