@@ -1,0 +1,178 @@
+"""The studies of unit 12, written to `data/` for the lesson.
+
+`make experiments` runs them (some minutes): how far the batch can grow and what the rate must do
+then, how many steps a loss takes at each batch size, and how long messages and whole steps take
+between real processes on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from course import optimizers, schedulers
+from course.data import Split, batches, digits
+from course.layers import Layer, Linear, ReLU, Sequential
+from course.losses import cross_entropy, cross_entropy_grad
+from course.optimizers import Optimizer
+from course.studies import write_study
+from course.training import History, train
+
+SAMPLES = 1024  # a power of two: every batch is full
+BATCH_SIZES, FIRST_BATCH = (32, 128, 256, 512, 1024), 32
+LAYERS, WIDTH, EPOCHS, WARM_EPOCHS = 3, 64, 20, 4
+RATES = {
+    "momentum": tuple(2.0**power for power in range(-7, 1)),
+    "adam": tuple(2.0**power for power in range(-11, -3)),
+}
+CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
+SCALINGS = {"kept": 0.0, "sqrt": 0.5, "linear": 1.0}
+STEP_BATCHES, TARGET, MOST_STEPS = tuple(2**k for k in range(2, 11)), 0.1, 2000
+DATA = Path(__file__).parent / "data"
+NETWORK = f"64-{'-'.join([str(WIDTH)] * LAYERS)}-10; ReLU; He normal"
+
+
+def network_of(rng: np.random.Generator) -> Sequential:
+    """Return the network of all studies here: that of the warm-up study of unit 04."""
+    layers: list[Layer] = [Linear(64, WIDTH, rng), ReLU()]
+    for _ in range(LAYERS - 1):
+        layers += [Linear(WIDTH, WIDTH, rng), ReLU()]
+    return Sequential(*layers, Linear(WIDTH, 10, rng))
+
+
+def training_part(seed: int, held_back: bool) -> Split:
+    """Return the first `SAMPLES` of a split's training part, with the others or the test part."""
+    data = digits(seed)
+    x, y = data.x_train, data.y_train
+    if held_back:
+        return Split(x[:SAMPLES], y[:SAMPLES], x[SAMPLES:], y[SAMPLES:])
+    return Split(x[:SAMPLES], y[:SAMPLES], data.x_test, data.y_test)
+
+
+# --- the batch and the rate ------------------------------------------------------------------
+
+
+def run(rule: str, batch: int, lr: float, warm: int, seed: int, held_back: bool = False) -> History:
+    """Train one network, the rate raised evenly over so many epochs at the start."""
+    rng = np.random.default_rng(seed)
+    network = network_of(rng)
+
+    def flat(t: float) -> float:
+        return lr
+
+    return train(
+        network,
+        Optimizer(getattr(optimizers, rule), network.params, lr=lr),
+        training_part(seed, held_back),
+        epochs=EPOCHS,
+        batch_size=batch,
+        rng=rng,
+        schedule=schedulers.warmup(flat, steps=warm * SAMPLES // batch) if warm else flat,
+    )
+
+
+def choose(rule: str, batch: int, warm: int) -> float:
+    """Return the rate of lowest mean loss on data held back."""
+
+    def score(lr: float) -> float:
+        seen = (run(rule, batch, lr, warm, seed, held_back=True) for seed in CHOICE_SEEDS)
+        return float(np.mean([history.test_loss[-1] for history in seen]))
+
+    return min(RATES[rule], key=score)
+
+
+def compare_batches() -> Iterator[tuple[object, ...]]:
+    """Yield the final scores for every optimizer, batch size, way to set the rate, and seed."""
+    for rule in RATES:
+        first = choose(rule, FIRST_BATCH, 0)
+        for batch in BATCH_SIZES:
+            times = batch / FIRST_BATCH
+            scaled = {name: first * times**power for name, power in SCALINGS.items() if times > 1}
+            for warm in (0, WARM_EPOCHS):
+                for name, lr in (scaled | {"chosen": choose(rule, batch, warm)}).items():
+                    for seed in SEEDS:
+                        seen = run(rule, batch, lr, warm, seed)
+                        end = (seen.train_loss[-1], seen.test_accuracy[-1])
+                        yield rule, batch, name, warm, lr, seed, *end
+            print(rule, batch, flush=True)
+
+
+# --- steps to a loss -------------------------------------------------------------------------
+
+
+def steps_needed(batch: int, lr: float, seed: int) -> int:
+    """Return after how many steps the training loss is at most `TARGET`, or `MOST_STEPS`."""
+    rng = np.random.default_rng(seed)
+    network, data = network_of(rng), training_part(seed, held_back=True)
+    optimizer = Optimizer(optimizers.momentum, network.params, lr=lr)
+    every, done = max(1, 64 // batch), 0  # the small batches need many steps: look less often
+    with np.errstate(over="ignore", invalid="ignore"):
+        while done < MOST_STEPS:
+            for chosen in batches(SAMPLES, batch, rng):
+                output = network.forward(data.x_train[chosen])
+                network.backward(cross_entropy_grad(output, data.y_train[chosen]))
+                optimizer.step(network.grads)
+                done += 1
+                if done % every == 0:
+                    loss = cross_entropy(network.forward(data.x_train), data.y_train)
+                    if loss <= TARGET:
+                        return done
+                    if not np.isfinite(loss):
+                        return MOST_STEPS
+    return MOST_STEPS
+
+
+def compare_steps() -> Iterator[tuple[object, ...]]:
+    """Yield the steps that each batch size takes at its own best rate, and each seed."""
+    for batch in STEP_BATCHES:
+        needed = {
+            lr: np.mean([steps_needed(batch, lr, seed) for seed in CHOICE_SEEDS])
+            for lr in RATES["momentum"]
+        }
+        lr = min(needed, key=needed.__getitem__)
+        for seed in SEEDS:
+            yield batch, lr, seed, steps_needed(batch, lr, seed)
+        print(batch, lr, needed[lr], flush=True)
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def write_batches() -> None:
+    """Compare batch sizes and rates, and write their table."""
+    rates = {rule: (tried[0], tried[-1]) for rule, tried in RATES.items()}
+    write_study(
+        DATA / "batches.csv",
+        (
+            f"The batch size and the rate, seeds {SEEDS[0]} to {SEEDS[-1]}.",
+            f"digits, {SAMPLES} samples to train on; network {NETWORK}; {EPOCHS} epochs; warm: epochs "
+            "over which the rate is raised evenly",
+            f"kept, sqrt, linear: the rate chosen for {FIRST_BATCH} samples, scaled; chosen: the rate "
+            f"of lowest mean loss on the 414 samples held back, seeds {CHOICE_SEEDS[0]} to "
+            f"{CHOICE_SEEDS[-1]}, of the powers of two between these: {rates}",
+        ),
+        ("rule", "batch", "rate", "warm", "lr", "seed", "train_loss", "test_accuracy"),
+        list(compare_batches()),
+    )
+
+
+def write_steps() -> None:
+    """Count the steps to a loss and write their table."""
+    write_study(
+        DATA / "steps.csv",
+        (
+            f"Steps until the training loss is {TARGET}, seeds {SEEDS[0]} to {SEEDS[-1]}.",
+            f"digits, {SAMPLES} samples; network {NETWORK}; momentum 0.9; the rate of fewest steps on "
+            f"average, seeds {CHOICE_SEEDS[0]} to {CHOICE_SEEDS[-1]}, of the powers of two from "
+            f"{RATES['momentum'][0]} to {RATES['momentum'][-1]:g}",
+        ),
+        ("batch", "lr", "seed", "steps"),
+        list(compare_steps()),
+    )
+
+
+if __name__ == "__main__":
+    write_batches()
+    write_steps()
