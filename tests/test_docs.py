@@ -5,7 +5,9 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 
+import numpy as np
 import pytest
 
 import course
@@ -151,7 +153,9 @@ def test_the_examples_of_a_module_run(module):
     finder = doctest.DocTestFinder(exclude_empty=True)
     tests = {test.name: test for test in finder.find(loaded, module)}
     for name, value in public(module).items():
-        tests |= {test.name: test for test in finder.find(value, name, loaded, vars(loaded).copy())}
+        # A package gathers what its modules define; np is what every example may use.
+        known = {"np": np} | vars(sys.modules[value.__module__]) | vars(loaded)
+        tests |= {test.name: test for test in finder.find(value, name, loaded, known)}
     said = []
     runner = doctest.DocTestRunner(verbose=False)
     for test in tests.values():

@@ -90,7 +90,7 @@ def test_the_user_s_files_are_not_there(session, tmp_path):
 @SEALED
 def test_the_references_are_not_there(session):
     look = "import os, course\nprint(sorted(os.listdir(os.path.dirname(course.__file__))))"
-    there = {"__init__.py", "_inside", "checking", "exercises"}
+    there = {"__init__.py", "_inside", "_ranks.py", "checking", "exercises"}
     assert set(eval(shown(session, look))) - {"__pycache__"} == there
     search = """
 found = []
