@@ -7,12 +7,19 @@ between real processes on this machine.
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import tempfile
+import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from course import optimizers, schedulers
+from course import optimizers, parallel, schedulers
 from course.data import Split, batches, digits
 from course.layers import Layer, Linear, ReLU, Sequential
 from course.losses import cross_entropy, cross_entropy_grad
@@ -29,6 +36,8 @@ RATES = {
 }
 CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
 SCALINGS = {"kept": 0.0, "sqrt": 0.5, "linear": 1.0}
+WIDTHS, SIZES, SPEED_BATCH, REPEATS = (32, 128, 512, 1024), (1, 2, 4), 1024, 25
+MESSAGES = (64, 1_000, 10_000, 100_000, 1_000_000, 4_000_000, 16_000_000)
 STEP_BATCHES, TARGET, MOST_STEPS = tuple(2**k for k in range(2, 11)), 0.1, 2000
 DATA = Path(__file__).parent / "data"
 NETWORK = f"64-{'-'.join([str(WIDTH)] * LAYERS)}-10; ReLU; He normal"
@@ -137,6 +146,139 @@ def compare_steps() -> Iterator[tuple[object, ...]]:
         print(batch, lr, needed[lr], flush=True)
 
 
+# --- messages and steps between real processes -----------------------------------------------
+
+
+def messages(channel: parallel.Channel) -> dict[int, float]:
+    """Return the seconds that a message of so many bytes takes: half of there and back."""
+    seconds = {}
+    for n_bytes in MESSAGES:
+        x, taken = np.zeros(n_bytes // 4, np.float32), []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            if channel.rank == 0:
+                channel.send(x, 1)
+                channel.recv(1)
+            else:
+                channel.send(channel.recv(0), 0)
+            taken.append((time.perf_counter() - start) / 2)
+        seconds[n_bytes] = min(taken)
+    return seconds
+
+
+def steps(channel: parallel.Channel, width: int, collective: str) -> tuple[float, float]:
+    """Return the seconds of a whole step and of its computing alone, the least of all repeats."""
+    rng = np.random.default_rng(0)
+    like = np.zeros(0, np.float32)
+    layers: list[Layer] = [
+        Linear(64, width, rng, like=like),
+        ReLU(),
+        Linear(width, width, rng, like=like),
+    ]
+    network = Sequential(*layers, ReLU(), Linear(width, 10, rng, like=like))
+    data = digits()
+    x = parallel.shard(data.x_train[:SPEED_BATCH], channel.rank, channel.size).astype(np.float32)
+    y = parallel.shard(data.y_train[:SPEED_BATCH], channel.rank, channel.size)
+    optimizer = Optimizer(optimizers.sgd, network.params, lr=0.01)
+    all_reduce = ALL_REDUCES[collective]
+    whole, computing = [], []
+    for _ in range(REPEATS):
+        parallel.ring_all_reduce(channel, np.zeros(channel.size))  # all begin together
+        start = time.perf_counter()
+        network.backward(cross_entropy_grad(network.forward(x), y))
+        grads = [grad for grad in network.grads if grad is not None]
+        computed = time.perf_counter()
+        if channel.size > 1:
+            grads = parallel.average_gradients(channel, grads, len(x), all_reduce)
+        optimizer.step(grads)
+        whole.append(time.perf_counter() - start)
+        computing.append(computed - start)
+    return min(whole), min(computing)
+
+
+def gloo_all_reduce(channel: parallel.Channel, x: Any) -> Any:
+    """Let torch.distributed add up."""
+    import torch
+    from torch import distributed
+
+    total = torch.from_numpy(x.copy())
+    distributed.all_reduce(total)
+    return total.numpy()
+
+
+ALL_REDUCES: dict[str, Any] = {
+    "ring": parallel.ring_all_reduce,
+    "central": parallel.central_all_reduce,
+    "gloo": gloo_all_reduce,
+}
+
+
+def as_rank(rank: int, size: int, folder: str) -> None:
+    """Be one of the processes; rank 0 writes down what it has measured."""
+    import torch
+
+    torch.set_num_threads(1)
+    seen: dict[str, Any] = {"steps": {}}
+    where = f"file://{folder}/meet{size}"
+    with parallel.connect(rank=rank, size=size, backend="gloo", init_method=where) as channel:
+        if size == 2:
+            seen["messages"] = messages(channel)
+        for width in WIDTHS:
+            for collective in ALL_REDUCES if size > 1 else ("ring",):
+                seen["steps"][f"{width} {collective}"] = steps(channel, width, collective)
+    if rank == 0:
+        Path(folder, f"{size}.json").write_text(json.dumps(seen))
+
+
+def measure() -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Return the rows of both tables."""
+    import torch.multiprocessing as processes
+
+    links: list[tuple[object, ...]] = []
+    rows: list[tuple[object, ...]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES:
+            processes.spawn(as_rank, (size, folder), nprocs=size)
+            seen = json.loads(Path(folder, f"{size}.json").read_text())
+            links += [(int(n), 1e6 * taken) for n, taken in seen.get("messages", {}).items()]
+            for name, (whole, computing) in seen["steps"].items():
+                width, collective = name.split()
+                n_bytes = 4 * (65 * int(width) + (int(width) + 1) * (int(width) + 10))
+                done = (int(width), n_bytes, size, collective, 1e3 * whole, 1e3 * computing)
+                rows.append(done)
+    return links, rows
+
+
+def write_speed() -> None:
+    """Measure messages and steps between processes of this machine, and write both tables."""
+    links, rows = measure()
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}; torch "
+        f"{version('torch')}, gloo; one thread a process; the least of {REPEATS} repeats"
+    )
+    write_study(
+        DATA / "messages.csv",
+        (
+            "Microseconds of a message between two processes over a TorchChannel: half of there and "
+            "back, float32 arrays of NumPy.",
+            machine,
+        ),
+        ("n_bytes", "microseconds"),
+        links,
+    )
+    write_study(
+        DATA / "speed.csv",
+        (
+            "Milliseconds of a data-parallel step, and of its computing alone, on rank 0.",
+            f"digits, batch of {SPEED_BATCH} shared by all ranks, network 64-width-width-10 in "
+            "float32; n_bytes: the gradients'; gloo: torch.distributed's own all_reduce",
+            machine,
+        ),
+        ("width", "n_bytes", "size", "collective", "milliseconds", "computing"),
+        rows,
+    )
+
+
 # --- writing ---------------------------------------------------------------------------------
 
 
@@ -176,3 +318,4 @@ def write_steps() -> None:
 if __name__ == "__main__":
     write_batches()
     write_steps()
+    write_speed()
