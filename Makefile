@@ -42,7 +42,7 @@ demo: install ## Build a release, grade a sample class, write feedback and a cla
 
 test: install ## Run every test: library, checks, grader, lessons, browser.
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/pytest --nbval --nbval-current-env lessons
+	$(BIN)/pytest --nbval --nbval-current-env -n 2 --dist loadfile lessons
 
 lint: install ## Check style and types.
 	$(BIN)/ruff check .

@@ -35,6 +35,10 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
         _make_folder(path.parent)
         _write(path, content, mode)
         _sync_folder(path.parent)
+    except (FileExistsError, NotADirectoryError):
+        raise GraderError(
+            f"{path} cannot be written: a file stands where its folder should be. Name another place."
+        ) from None
     except OSError as error:
         raise GraderError(
             f"{path} cannot be written: {error.strerror}. Free space on its disk or see who may "

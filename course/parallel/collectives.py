@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array_api_compat import array_namespace
 
-from course._arrays import Array, require_like
+from course._arrays import Array
 from course._numbers import as_count
 from course.parallel.channel import Channel
 
@@ -253,5 +253,10 @@ def ring_all_reduce(channel: Channel, x: Array) -> Array:
 
 def _sum(name: str, own: Array, received: Array) -> Array:
     """Add what another rank sent, without broadcasting: an array of another shape is a fault."""
-    require_like(name, "this rank's array", own, "the one received", received)
+    if own.shape != received.shape or own.dtype != received.dtype:
+        raise ValueError(
+            f"{name}: here the array is of shape {tuple(own.shape)} and dtype {own.dtype}, but "
+            f"another rank sent {tuple(received.shape)} and {received.dtype}. "
+            "All ranks need arrays of one shape and dtype."
+        )
     return own + received

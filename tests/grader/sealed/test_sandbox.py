@@ -8,7 +8,8 @@ import numpy as np
 import psutil
 import pytest
 
-from course.checking.call import Crashed
+from course._ranks import Office
+from course.checking.call import Crashed, Deadlocked, NotAttempted
 from course.checking.compare import WrongKind
 from course.data import digits
 from grader.sealed import Gone, Limits, Sandbox, examine
@@ -388,3 +389,83 @@ def test_without_a_sandbox_sessions_work_too():
         assert function(session, "def f(): return 1").guarded_call((), (), {}).result == 1
         assert "not among the allowed" in shown(session, "import torch\ntorch.zeros(1)")
     sandbox.close()
+
+
+# --- ranks -----------------------------------------------------------------------------------
+
+RANKS = "import numpy as np\ndef f(channel, x):\n    "
+
+
+def on_ranks(session, body, size=3):
+    """Run an answer on several ranks, and return what each gave and the office here."""
+    office = Office(size, limit=10_000)
+    f = function(session, RANKS + body)
+    calls = [{"channel": line, "x": np.full(2, float(line.rank))} for line in office.lines()]
+    return f.guarded_calls(("channel", "x"), calls), office
+
+
+RING = (
+    "channel.send(x, (channel.rank + 1) % channel.size)\n"
+    "    return channel.recv((channel.rank - 1) % channel.size)"
+)
+
+
+def test_ranks_send_through_an_office_on_this_side(session):
+    answers, office = on_ranks(session, RING)
+    assert [answer.result.tolist() for answer in answers] == [[2, 2], [0, 0], [1, 1]]
+    assert office.bytes_sent() == [16, 16, 16]
+    assert office.left_over() == 0
+
+
+def test_what_a_rank_changes_is_told_of_that_rank(session):
+    answers, _ = on_ranks(session, "if channel.rank == 1: x += 1\n    return x")
+    assert [answer.changed for answer in answers] == [frozenset(), {"x"}, frozenset()]
+
+
+ENDS = {
+    "a deadlock": ("return channel.recv((channel.rank + 1) % channel.size)", Deadlocked),
+    "a crash": ("1 / 0", Crashed),
+    "not attempted": ("raise NotImplementedError", NotAttempted),
+    "no plain value": ("return channel", WrongKind),
+    "too much": ("while True: channel.send(x, (channel.rank + 1) % channel.size)", Crashed),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), ENDS.values(), ids=ENDS)
+def test_what_ranks_give_instead_of_an_answer(session, body, kind):
+    answers, _ = on_ranks(session, body)
+    assert all(isinstance(answer, kind) for answer in answers)
+
+
+def test_a_deadlock_names_who_waits(session):
+    answers, _ = on_ranks(session, ENDS["a deadlock"][0])
+    assert answers[0].waits == {0: 1, 1: 2, 2: 0}
+
+
+def test_a_rank_that_never_returns_is_ended_in_time(sandbox):
+    with sandbox.session() as session:
+        f = function(session, RANKS + "while channel.rank == 1: pass\n    return x").allow(0.5)
+        lines = Office(2).lines()
+        calls = [{"channel": line, "x": np.zeros(1)} for line in lines]
+        with pytest.raises(Crashed, match="took all the time it may"):
+            f.guarded_calls(("channel", "x"), calls)
+        assert session.has_ended
+
+
+FORGED_WAITS = {
+    "too high": "{0: 7}",
+    "no number": "{0: 'the answer is 4.25'}",
+    "an unhashable": "{0: [1]}",
+    "a fraction": "{0: 0.125}",
+}
+
+
+@pytest.mark.parametrize("waits", FORGED_WAITS.values(), ids=FORGED_WAITS)
+def test_nothing_is_smuggled_out_as_a_deadlock(sandbox, waits):
+    forgery = f'channel.send(["reply", ["ranks", [["deadlock", {waits}]] * 3]])'
+    source = FORGED.replace("def f():", "def f(channel_, x):").format(forgery=forgery)
+    with sandbox.session() as session:
+        f = function(session, source)
+        calls = [{"channel_": line, "x": np.zeros(1)} for line in Office(3).lines()]
+        with pytest.raises(Crashed, match="sent what no answer can be"):
+            f.guarded_calls(("channel_", "x"), calls)
