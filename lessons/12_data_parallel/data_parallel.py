@@ -46,7 +46,6 @@ from course.layers import BatchNorm, Linear, ReLU, Sequential
 from course.losses import cross_entropy_grad
 from course.optimizers import Optimizer
 from course.parallel import (
-    Link,
     average_gradients,
     bytes_sent,
     central_all_reduce,
@@ -68,7 +67,7 @@ from course.widgets.data_parallel import (
     shard_explorer,
     speed_explorer,
 )
-from course.widgets.style import COLORS, line_style, use_style
+from course.widgets.style import line_style, use_style
 
 use_style()
 
@@ -144,9 +143,9 @@ print("bytes each rank sent:", run.bytes_sent)
 assert [float(value[0]) for value in run.values] == [30.0, 0.0, 10.0, 20.0]
 
 # %% [markdown]
-# Now the algorithm of the Murphy notes. Five lines a step: **split** the batch, compute **local gradients**, **sum** them
-# on a central machine, **broadcast** the sum, **update** on every machine. All replicas start with the same parameters
-# (here because they draw from the same seed), so they stay alike: they always make the same step.
+# Now the algorithm of the Murphy notes. Five lines a step: **split** the batch, compute **local gradients**, **sum**
+# them on a central machine, **broadcast** the sum, **update** on every machine. All replicas start with the same
+# parameters (here because they draw from the same seed), so they stay alike: they always make the same step.
 
 # %%
 data = digits(seed=0)
@@ -221,17 +220,25 @@ for batch in (120, 121):
         distance = np.linalg.norm(each[0] - alone) / np.linalg.norm(alone)
         alike = all(np.array_equal(other, each[0]) for other in each)
         counts = [len(shard(np.arange(batch), rank, size)) for rank in range(size)]
-        shown = f"{max(counts)}" if min(counts) == max(counts) else f"{max(counts)} or {min(counts)}"
+        shown = (
+            f"{max(counts)}" if min(counts) == max(counts) else f"{max(counts)} or {min(counts)}"
+        )
         rows.append([batch, size, shown, distance < 1e-12, alike])
         assert distance < 1e-12
         assert alike
-header = ["batch", "ranks", "samples a rank", "as one machine, to 1e-12", "the same bits on all ranks"]
+header = [
+    "batch",
+    "ranks",
+    "samples a rank",
+    "as one machine, to 1e-12",
+    "the same bits on all ranks",
+]
 print(text_table(header, rows))
 
 # %% [markdown]
-# Two different statements stand in that table. *As one machine* holds up to rounding. *The same bits on all ranks* holds
-# exactly, and it has to: the replicas never compare their parameters again, so a difference in the last bit could grow.
-# It holds because one rank has added up for all.
+# Two different statements stand in that table. *As one machine* holds up to rounding. *The same bits on all ranks*
+# holds exactly, and it has to: the replicas never compare their parameters again, so a difference in the last bit could
+# grow. It holds because one rank has added up for all.
 #
 # **When it is not the same.** The derivation needs a loss that is a sum over samples, each of which is computed without
 # the others. Batch norm breaks that: every rank normalizes with the mean and variance of its own shard.
@@ -261,20 +268,20 @@ assert float(rows[-1][2]) > float(rows[1][2]) > 0.05
 
 # %% [markdown]
 # That need not hurt, but it is another training. Frameworks offer a batch norm that exchanges its moments as well
-# (`SyncBatchNorm` in torch). Dropout differs, too: each rank draws its own masks, and must, or all shards would lose the
-# same units.
+# (`SyncBatchNorm` in torch). Dropout differs, too: each rank draws its own masks, and must, or all shards would lose
+# the same units.
 #
 # ## 5. Sum or mean?
 #
 # > **The sources differ.** The Murphy notes write: each machine $k$ computes "its own gradient"
-# > $g^k = ∇_θ\mathcal{L}(θ, \mathcal{D}^k)$, and the central machine sums, $g = \sum_k g^k$. With a loss that is a *sum* over samples this
-# > is right. With a *mean*, which is what nearly everyone trains with and what these notes use elsewhere, it is the gradient of
-# > $K$ times the loss, and the step is $K$ times too long. torch's `DistributedDataParallel` divides by $K$: the mean of
-# > the means. That is right for shards of one size and wrong for others; its `DistributedSampler` repeats a few samples so that
-# > all shards are of one size.
+# > $g^k = ∇_θ\mathcal{L}(θ, \mathcal{D}^k)$, and the central machine sums, $g = \sum_k g^k$. With a loss that is a
+# > *sum* over samples this is right. With a *mean*, which is what nearly everyone trains with and what these notes use
+# > elsewhere, it is the gradient of $K$ times the loss, and the step is $K$ times too long. torch's
+# > `DistributedDataParallel` divides by $K$: the mean of the means. That is right for shards of one size and wrong for
+# > others; its `DistributedSampler` repeats a few samples so that all shards are of one size.
 #
-# Three ways to put the local means together, and what they do to uneven shards. The samples are sorted by their digit here, as
-# it happens with files on disk: the shards are not only uneven but different.
+# Three ways to put the local means together, and what they do to uneven shards. The samples are sorted by their digit
+# here, as it happens with files on disk: the shards are not only uneven but different.
 
 # %%
 order = np.argsort(data.y_train[:180], kind="stable")
@@ -284,9 +291,13 @@ whole = mean_gradient(network, x, y)
 rows, errors = [], {}
 for counts in ((60, 60, 60), (90, 60, 30), (150, 20, 10)):
     ends = np.cumsum(counts)[:-1]
-    means = [mean_gradient(network, *part) for part in zip(np.split(x, ends), np.split(y, ends), strict=True)]
+    means = [
+        mean_gradient(network, *part)
+        for part in zip(np.split(x, ends), np.split(y, ends), strict=True)
+    ]
     ways = {
-        "weighted": sum(count * grad for count, grad in zip(counts, means, strict=True)) / sum(counts),
+        "weighted": sum(count * grad for count, grad in zip(counts, means, strict=True))
+        / sum(counts),
         "mean of the means": sum(means) / len(means),
         "sum of the means": sum(means),
     }
@@ -313,13 +324,14 @@ print(run_ranks(average_gradients, means, [3, 1, 0]).values[0])
 # %% [markdown]
 # ### See it
 #
-# Two weights, fitted to the diabetes data. Left: the steps of one machine and of $K$, on the loss of all samples; diamonds
-# show where each shard alone would go. Right: how much one sample counts on each rank.
+# Two weights, fitted to the diabetes data. Left: the steps of one machine and of $K$, on the loss of all samples;
+# diamonds show where each shard alone would go. Right: how much one sample counts on each rank.
 #
-# 1. As it starts: rank 0 has a tenth of the samples, those with the lowest targets. Where do the $K$ ranks end? What does a
-#    sample of rank 0 count?
+# 1. As it starts: rank 0 has a tenth of the samples, those with the lowest targets. Where do the $K$ ranks end? What
+#    does a sample of rank 0 count?
 # 2. Choose *weighted*, and move the share of rank 0 from end to end. What changes?
-# 3. Choose *sum of the means* and *as they come*. Raise $K$. At which rate does it diverge, and at which does one machine?
+# 3. Choose *sum of the means* and *as they come*. Raise $K$. At which rate does it diverge, and at which does one
+#    machine?
 # 4. Back to *mean of the means*, *as they come*: when does it do little harm? Why is that a trap?
 
 # %%
@@ -334,13 +346,13 @@ shard_explorer()
 # **Central.** Everyone sends to rank 0, which adds up and sends the sum back. $K - 1$ ranks send $N$ bytes each; rank 0
 # receives $(K-1)N$ and sends $(K-1)N$. Its connection is the bottleneck: twice as many machines, twice as long.
 #
-# **A tree** helps with the way back. Whoever has the array can pass it on. After round 0 two ranks have it, after round 1
-# four, then eight: $\lceil\log_2 K\rceil$ rounds instead of $K - 1$. The same tree, run backwards, would do for the sum. But in
-# each round whole arrays travel.
+# **A tree** helps with the way back. Whoever has the array can pass it on. After round 0 two ranks have it, after round
+# 1 four, then eight: $\lceil\log_2 K\rceil$ rounds instead of $K - 1$. The same tree, run backwards, would do for the
+# sum. But in each round whole arrays travel.
 #
-# **A ring** needs no centre. Cut the array into $K$ chunks. In the first half, the **reduce-scatter**, each chunk starts
-# at one rank and moves around the circle; every rank adds its own numbers and hands it on. To end at rank $r$, chunk $r$
-# starts at rank $r + 1$. So in step $s = 0, ..., K - 2$ rank $r$
+# **A ring** needs no centre. Cut the array into $K$ chunks. In the first half, the **reduce-scatter**, each chunk
+# starts at one rank and moves around the circle; every rank adds its own numbers and hands it on. To end at rank $r$,
+# chunk $r$ starts at rank $r + 1$. So in step $s = 0, ..., K - 2$ rank $r$
 #
 # - sends chunk $r - s - 1$ to rank $r + 1$,
 # - receives chunk $r - s - 2$ from rank $r - 1$ and adds its own.
@@ -373,7 +385,12 @@ for size in (2, 3, 4, 8):
     assert sent["central"][0] == (size - 1) * n
     assert set(sent["ring"]) == {2 * (size - 1) * n // size}
     assert rounds["tree"] == int(np.ceil(np.log2(size)))
-    in_arrays = [sent["central"][0] / n, sent["ring"][0] / n, 2 * (size - 1) / size, sent["tree"][0] / n]
+    in_arrays = [
+        sent["central"][0] / n,
+        sent["ring"][0] / n,
+        2 * (size - 1) / size,
+        sent["tree"][0] / n,
+    ]
     rows.append([size, *(f"{value:.2f}" for value in in_arrays), *rounds.values()])
 print("Sent by the busiest rank, in arrays (N), counted; and rounds, one message a rank in each:")
 columns = ["central", "ring", "2(K-1)/K", "tree", "rounds: central", "ring", "tree"]
@@ -383,8 +400,8 @@ print(text_table(["ranks", *columns], rows))
 # Central sum and ring need equally many rounds, $2(K-1)$. But a round of the ring moves $N/K$ bytes over each
 # connection, and all connections at once; a round of the central sum moves $N$ over one.
 #
-# Where $K$ does not divide the number of elements, chunks differ by one. Rank $r$ never sends chunk $r$ in the first half
-# and never chunk $r + 1$ in the second, so it sends $2N$ minus those two.
+# Where $K$ does not divide the number of elements, chunks differ by one. Rank $r$ never sends chunk $r$ in the first
+# half and never chunk $r + 1$ in the second, so it sends $2N$ minus those two.
 
 # %%
 counted = run_ranks(ring_all_reduce, [np.ones(8) for _ in range(3)]).bytes_sent
@@ -398,8 +415,8 @@ assert counted == predicted
 # A real run, message by message. The middle shows whose numbers each rank holds in each element: "2+3" are those of
 # ranks 2 and 3, "5–1" those of 5, 6, 7, 0 and 1, Σ is the complete sum. What arrived in this round has a frame.
 #
-# 1. *ring*, $K = 4$: press play. Follow element 0: where does it start, where is it complete? Where does the second half
-#    begin?
+# 1. *ring*, $K = 4$: press play. Follow element 0: where does it start, where is it complete? Where does the second
+#    half begin?
 # 2. Raise $K$ to 8. Do the bars in the end (the black marks) get longer? And the number of rounds?
 # 3. $K = 3$: why are the ring's bars uneven?
 # 4. *central*: which rank is idle in most rounds? Raise $K$ and look at the mark of rank 0.
@@ -434,8 +451,8 @@ again = run_ranks(ring_all_reduce, arrays).values
 assert np.array_equal(again[0], ring[0])
 
 # %% [markdown]
-# Neither is more exact. But a training on 8 ranks will not repeat one on 4 bit by bit, and a library that adds in the order of arrival
-# does not even repeat itself. Compare such runs with a tolerance, never with `==`.
+# Neither is more exact. But a training on 8 ranks will not repeat one on 4 bit by bit, and a library that adds in the
+# order of arrival does not even repeat itself. Compare such runs with a tolerance, never with `==`.
 #
 # ## 8. Everybody waits
 #
@@ -456,13 +473,13 @@ except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# That is a **deadlock**: a circle in which each waits for another. In this kernel it is found at once, and told. Between
-# processes nobody sees the circle; every rank just waits, by default for half an hour. `connect`, which section 12 uses, gives up after
-# 30 seconds.
+# That is a **deadlock**: a circle in which each waits for another. In this kernel it is found at once, and told.
+# Between processes nobody sees the circle; every rank just waits, by default for half an hour. `connect`, which section
+# 12 uses, gives up after 30 seconds.
 #
-# Is "everyone sends first" always safe? It is here, since `send` does not wait. On GPUs (NCCL) it waits until the receiver
-# is there, and a ring in which all send first would stand still, too. There, send and receive are posted together. The course's
-# channel does that for you.
+# Is "everyone sends first" always safe? It is here, since `send` does not wait. On GPUs (NCCL) it waits until the
+# receiver is there, and a ring in which all send first would stand still, too. There, send and receive are posted
+# together. The course's channel does that for you.
 #
 # The opposite mistake, a message that nobody receives, is told as well:
 
@@ -485,11 +502,12 @@ except RuntimeError as error:
 # %% [markdown]
 # ## 9. With any optimizer
 #
-# The exchange gives the gradient of the whole batch, and what follows is as on one machine. Momentum, Adam, clipping, schedules:
-# each rank does it by itself, on the same numbers, with the same result. Only the gradient travels, never the optimizer's state.
+# The exchange gives the gradient of the whole batch, and what follows is as on one machine. Momentum, Adam, clipping,
+# schedules: each rank does it by itself, on the same numbers, with the same result. Only the gradient travels, never
+# the optimizer's state.
 #
-# So the reference optimizers need no change. Here Adam trains a torch network on three ranks, fed by `average_gradients`, with
-# an uneven batch.
+# So the reference optimizers need no change. Here Adam trains a torch network on three ranks, fed by
+# `average_gradients`, with an uneven batch.
 
 # %%
 import torch
@@ -527,34 +545,37 @@ assert difference < 1e-9
 # %% [markdown]
 # ## 10. A larger batch, and the rate
 #
-# So $K$ machines make the same step as one. Is anything gained? Each has only $B/K$ samples to look at, so the step is shorter. But
-# a machine that looks at four samples is no faster than one that looks at eight: it is built for many. In practice each machine
-# keeps *its* batch, and the whole batch grows: $B = K·b$. Then an epoch has fewer steps, and something must make up for it.
+# So $K$ machines make the same step as one. Is anything gained? Each has only $B/K$ samples to look at, so the step is
+# shorter. But a machine that looks at four samples is no faster than one that looks at eight: it is built for many. In
+# practice each machine keeps *its* batch, and the whole batch grows: $B = K·b$. Then an epoch has fewer steps, and
+# something must make up for it.
 #
 # **The rate × k.** Compare $k$ small steps with one step whose batch holds all $k$ small batches:
 #
 # $$θ_{t+k} = θ_t - γ \sum_{j=0}^{k-1} g_j(θ_{t+j}) \qquad\text{and}\qquad θ_{t+1} = θ_t - γ' \,\frac1k \sum_{j=0}^{k-1} g_j(θ_t) .$$
 #
-# If the gradient changes little on the way, $g_j(θ_{t+j}) ≈ g_j(θ_t)$, both are alike for $γ' = kγ$. That is the **linear
-# scaling rule** (Goyal et al., 2017). The condition is where it ends: for $kγ$ beyond $2/h$, with $h$ the steepest
-# curvature, the step diverges, whatever the batch (unit 02).
+# If the gradient changes little on the way, $g_j(θ_{t+j}) ≈ g_j(θ_t)$, both are alike for $γ' = kγ$. That is the
+# **linear scaling rule** (Goyal et al., 2017). The condition is where it ends: for $kγ$ beyond $2/h$, with $h$ the
+# steepest curvature, the step diverges, whatever the batch (unit 02).
 #
-# **The rate × √k.** The noise of a batch's gradient has the standard deviation $σ/\sqrt B$, and a step carries $γσ/\sqrt B$
-# of it. To keep *that*, $γ$ may grow with $\sqrt k$ only. Adam, besides, divides by the size of its gradients: where they are
-# mostly noise, a batch $k$ times as large makes them $\sqrt k$ times smaller, and the division undoes it. For Adam the rule is
-# $\sqrt k$ (Malladi et al., 2022).
+# **The rate × √k.** The noise of a batch's gradient has the standard deviation $σ/\sqrt B$, and a step carries
+# $γσ/\sqrt B$ of it. To keep *that*, $γ$ may grow with $\sqrt k$ only. Adam, besides, divides by the size of its
+# gradients: where they are mostly noise, a batch $k$ times as large makes them $\sqrt k$ times smaller, and the
+# division undoes it. For Adam the rule is $\sqrt k$ (Malladi et al., 2022).
 #
-# **Warm-up.** At the start the gradient changes most, so that is where the linear rule is most wrong. Goyal et al. raise the
-# rate from the small batch's to the large one's over the first epochs.
+# **Warm-up.** At the start the gradient changes most, so that is where the linear rule is most wrong. Goyal et al.
+# raise the rate from the small batch's to the large one's over the first epochs.
 #
 # ### See it
 #
-# A noisy valley with curvatures 0.05 and 1, and its mean loss, exactly (unit 04). Both lines have seen equally many samples.
+# A noisy valley with curvatures 0.05 and 1, and its mean loss, exactly (unit 04). Both lines have seen equally many
+# samples.
 #
 # 1. *× k*: raise $k$ from 1. How far do the lines agree? At which $k$ does the rate cross the limit $2/h$?
 # 2. *kept*: what happens to the loss as $k$ grows? Which part of the curve gets better?
 # 3. *× √k*: where does it end, compared to *× k*, at $k = 16$?
-# 4. $k = 64$, *× k*: can a warm-up save it? And at $k = 32$? When does warm-up help in a valley whose curvature never changes?
+# 4. $k = 64$, *× k*: can a warm-up save it? Here the curvature is the same everywhere. In a network it is highest at the
+#    start (unit 04): what would a warm-up do there?
 
 # %%
 batch_explorer()
@@ -562,10 +583,10 @@ batch_explorer()
 # %% [markdown]
 # ### On real data
 #
-# Digits, 1024 samples to train on, so that all batches are full; three hidden layers of 64 ReLUs; 20 epochs for every batch size. The
-# rate is chosen for batches of 32 on data held back, then kept, or scaled by $\sqrt k$ or $k$ with $k = B/32$. *Chosen* has a rate of
-# its own, chosen for that batch size. With and without a warm-up over four epochs; eight seeds. (`experiments.py` beside this notebook
-# wrote the tables.)
+# Digits, 1024 samples to train on, so that all batches are full; three hidden layers of 64 ReLUs; 20 epochs for every
+# batch size. The rate is chosen for batches of 32 on data held back, then kept, or scaled by $\sqrt k$ or $k$ with
+# $k = B/32$. *Chosen* has a rate of its own, chosen for that batch size. With and without a warm-up over four epochs;
+# eight seeds. (`experiments.py` beside this notebook wrote the tables.)
 
 # %%
 study = read_study("data/batches.csv")
@@ -618,19 +639,22 @@ for rule in RULES:
 # %% [markdown]
 # What came out:
 #
-# - **A rate that is kept** costs accuracy as soon as the batch grows much: 32 times the batch is 32 times fewer steps, and they are no
-#   longer.
-# - **Momentum: × k** works up to $k = 16$, as well as batches of 32. At $k = 32$ the rate is 0.5, some of the seeds fail, and
-#   that is what a large error bar says. Warm-up saves few of them.
-# - **Adam: × √k** is the right rule, as derived, with a small loss at $k = 32$. × k fails there, and here warm-up saves most.
-# - **The second slides** advise the largest batch that fits "and use learning rate warmup". In this study warm-up helps where the
-#   rate is too large and nowhere else; at a rate chosen for the batch it makes no difference that the error bars would show. And
-#   the largest batch, here all samples at once, was the worst of all at every rate: in 20 epochs it has 20 steps.
+# - **A rate that is kept** costs accuracy as soon as the batch grows much: 32 times the batch is 32 times fewer steps,
+#   and they are no longer.
+# - **Momentum: × k** works up to $k = 16$, as well as batches of 32. At $k = 32$ the rate is 0.5 and some of the seeds
+#   fail: that is what a large error bar says. Whether warm-up saves any of them, these eight seeds do not tell.
+# - **Adam: × √k** is the right rule, as derived, with a small loss at $k = 32$. × k fails there, and here warm-up saves
+#   most of it.
+# - **The second slides** advise the largest batch that fits "and use learning rate warmup". Here warm-up helps much where
+#   the rate is too large, a percent at most where it was chosen for the batch, and it costs accuracy where the rate is
+#   kept: some of the few steps are then short. And the largest batch, all samples at once, was the worst in every row:
+#   in 20 epochs it makes 20 steps.
 #
 # ### How many steps does a loss take?
 #
-# Now turn the question round. Count *steps* until the training loss is 0.1, each batch size at the rate that is best for it. If a step
-# took the same time for every batch, as with one more machine for each doubling, this would be the time of the training.
+# Now turn the question round. Count *steps* until the training loss is 0.1, each batch size at the rate that is best
+# for it. If a step took the same time for every batch, as with one more machine for each doubling, this would be the
+# time of the training.
 
 # %%
 needed = read_study("data/steps.csv")
@@ -640,41 +664,53 @@ means, spreads = np.transpose(counts)
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 axes.errorbar(sizes, means, spreads, **line_style(0), capsize=4, label="needed")
 axes.plot(sizes, means[0] * sizes[0] / sizes, "k:", label="twice the batch, half the steps")
-axes.set(xscale="log", yscale="log", xlabel="batch size B (log)", ylabel="steps to a loss of 0.1 (log)")
+axes.set(
+    xscale="log", yscale="log", xlabel="batch size B (log)", ylabel="steps to a loss of 0.1 (log)"
+)
 axes.set_xticks(sizes, map(str, sizes))
 axes.minorticks_off()
 axes.legend()
 plt.show()
+gains = means[:-1] / means[1:]
 rows = []
 for index, batch in enumerate(sizes):
-    gain = f"{means[index - 1] / means[index]:.2f}" if index else ""
+    gain = f"{gains[index - 1]:.2f}" if index else ""
     rate = where(needed, batch=batch)["lr"][0]
-    rows.append([batch, f"{rate:g}", with_error(counts[index], 1), f"{batch * means[index]:.0f}", gain])
+    rows.append(
+        [batch, f"{rate:g}", with_error(counts[index], 1), f"{batch * means[index]:.0f}", gain]
+    )
 header = ["batch", "rate", "steps", "samples seen", "times fewer than at half the batch"]
 print(text_table(header, rows))
+assert np.prod(gains[:3]) > 4
+assert np.prod(gains[-2:]) < 2
 
 # %% [markdown]
-# STEPS-TEXT
+# GAINTEXT
+#
+# Two limits, then. The first belongs to the machines: the exchange takes time, however small the shares are. That is
+# the next section. The second belongs to the task, and no machine can help: beyond some batch size more samples make a
+# better gradient, and no fewer steps.
 #
 # ## 11. How long does a step take?
 #
-# A message of $N$ bytes takes $α + N/β$: a latency, then bytes at the bandwidth. A step with the batch *kept* is a share of
-# the computing, and the exchange in $2(K-1)$ rounds:
+# A message of $N$ bytes takes $α + N/β$: a latency, then bytes at the bandwidth. A step with the batch *kept* is a
+# share of the computing, and the exchange in $2(K-1)$ rounds:
 #
 # $$T_{ring}(K) = \frac CK + 2(K-1)\left(α + \frac{N}{Kβ}\right), \qquad
 # T_{central}(K) = \frac CK + 2(K-1)\left(α + \frac Nβ\right) .$$
 #
-# Let $K$ grow. Computing falls to 0. The ring's bytes tend to $2N/β$: a constant. Its latencies grow, but slowly, as $α$ is
-# small. The central sum grows with $KN/β$. So the **speed-up** $T(1)/T(K)$ stays below $C β/(2N)$ for the ring, whatever $K$ is,
-# and it has a maximum for both.
+# Let $K$ grow. Computing falls to 0. The ring's bytes tend to $2N/β$: a constant. Its latencies grow, but slowly, as
+# $α$ is small. The central sum grows with $KN/β$. So the **speed-up** $T(1)/T(K)$ stays below $C β/(2N)$ for the ring,
+# whatever $K$ is, and it has a maximum for both.
 #
-# > **The sources differ.** The Murphy notes call data parallelism "embarrassingly parallel", a word for tasks that need not talk to each
-# > other. That is true of the local gradients. It is not true of the step, and the exchange is what limits it.
+# > **The sources differ.** The Murphy notes call data parallelism "embarrassingly parallel", a word for tasks that need
+# > not talk to each other. That is true of the local gradients. It is not true of the step, and the exchange is what
+# > limits it.
 #
 # ### Measured
 #
-# Real processes on a machine with two processors, one thread each, over torch's gloo. First single messages: the time of
-# each, and the two numbers that fit them best.
+# Real processes on a machine with two processors, one thread each, over torch's gloo. First single messages: the time
+# of each, and the two numbers that fit them best.
 
 # %%
 messages = read_study("data/messages.csv")
@@ -687,24 +723,142 @@ print(f"latency {1e6 * link.latency:.0f} µs, bandwidth {link.bandwidth / 1e9:.2
 print(text_table(["bytes", "measured, µs", "α + N/β, µs"], rows))
 
 # %% [markdown]
-# SPEED-TEXT
+# Now whole steps. A network 64-w-w-10 looks at a batch of 1024 digits: alone, or shared by two processes. The exchange
+# is our ring, our central sum, or gloo's own all-reduce. The model takes $C$ from the first column, and $α$ and $β$
+# from above.
 
 # %%
 speed = read_study("data/speed.csv")
+rows, taken = [], {}
+for width in np.unique(speed["width"]):
+    runs = where(speed, width=width)
+    taken.update({(width, run["size"], run["collective"]): run["milliseconds"] for run in runs})
+    alone, n_bytes = taken[width, 1, "ring"], runs["n_bytes"][0]
+    model = 1e3 * step_seconds(2, compute=alone / 1e3, n_bytes=n_bytes, link=link)
+    both = [taken[width, 2, name] for name in ("ring", "central", "gloo")]
+    fastest = alone / min(both)
+    rows.append(
+        [width, f"{n_bytes:,}", *(f"{t:.1f}" for t in (alone, *both, model)), f"{fastest:.2f}"]
+    )
+    four = alone / min(taken[width, 4, name] for name in ("ring", "central", "gloo"))
+    rows[-1].append(f"{four:.2f}")
+print("Milliseconds of a step:")
+header = ["width", "N, bytes", "alone", "K = 2: ring", "central", "gloo", "model of the ring"]
+print(text_table([*header, "speed-up, K = 2", "K = 4"], rows))
+small = np.min(speed["width"])
+assert taken[small, 1, "ring"] < min(taken[small, 2, name] for name in ("ring", "central", "gloo"))
+assert all(float(row[-2]) < 2.1 for row in rows)
 
 # %% [markdown]
-# SPEED-TEXT-2
+# SPEEDTEXT
 #
 # ### See it
 #
 # 1. As it starts: which band is left at $K = 64$? Compare the best speed-up of the ring with $Cβ/(2N)$.
 # 2. Make the gradients 100 times smaller. What limits the speed-up now?
 # 3. *central*: where is the best $K$? Multiply the bandwidth by ten: does it move much?
-# 4. *grows with K*: the batch grows, each rank computes as long as before. Why does the ring keep up with the ideal line so much
-#    longer? What has section 10 to say to that?
+# 4. *grows with K*: the batch grows, each rank computes as long as before. Why does the ring keep up with the ideal
+#    line so much longer? What has section 10 to say to that?
 
 # %%
 speed_explorer()
 
 # %% [markdown]
-# TAIL
+# ## 12. In real processes
+#
+# A thread of this kernel is a good place to learn. Real work is done by processes, on several processors, GPUs or
+# machines. The channel is the same, so the functions are the same. In a terminal:
+#
+# ```
+# course parallel run --nproc 2 --collective ring
+# course parallel links
+# ```
+#
+# The first trains a network on the digits with two processes and says, for each rank, how many bytes it sent and what
+# `bytes_sent` predicts, and how long a step computed and communicated. The second measures $α$ and $β$ of your machine.
+# Here the first one is started from this notebook:
+
+# %%
+import json
+import subprocess
+import sys
+
+command = [sys.executable, "-m", "course", "parallel", "run", "--nproc", "2", "--epochs", "2"]
+done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)  # noqa: S603
+report = json.loads(done.stdout)
+print(f"{report['nproc']} processes, {report['collective']}, {report['n_params']} parameters")
+print("bytes sent a step, by rank:", report["bytes_per_step"])
+print("as bytes_sent predicts:    ", report["bytes_per_step"] == report["bytes_expected"])
+print(f"test accuracy over 0.85:    {report['epochs'][-1]['test_accuracy'] > 0.85}")
+assert report["bytes_per_step"] == report["bytes_expected"]
+assert report["epochs"][-1]["test_accuracy"] > 0.85
+
+# %% [markdown]
+# Things to try there:
+#
+# - `--nproc 1`, `2`, `4` with `--batch-size 64` and `1024`: which of them gains from more processes? How many
+#   processors has your machine?
+# - `--collective central` and `--collective ddp`. The last is torch's `DistributedDataParallel`: it sends the gradients
+#   of the last layers while those of the first are still being computed, so that a part of the exchange hides behind
+#   the computing.
+# - **Your own ring**: `--collective data_parallel_exercises.ipynb:my_ring` takes a function of a channel and an array
+#   from your notebook of the assignment. Its arrays are NumPy's.
+# - `--fault 1:7:kill` kills rank 1 in its seventh step, `--fault 1:7:hang` lets it hang. What do the others see, and
+#   after how long?
+# - **GPUs.** With one GPU a rank, `--backend nccl` moves tensors from GPU to GPU. With one GPU in all, NCCL refuses two
+#   ranks on it; `--replicas 4` runs the ranks as threads of one process, each on a CUDA stream of its own.
+# - **Several machines**: `--nnodes 2 --node-rank 0 --rdzv-endpoint HOST:PORT` on the first, the same with
+#   `--node-rank 1` on the second.
+#
+# ## What to take with you
+#
+# - A mean over samples can be computed in parts: $g = \sum_r n_r g_r / \sum_r n_r$. K machines make the step of one, up
+#   to rounding; batch norm is the exception.
+# - Sums over samples may be added. Means must be weighted, or small shards count too much.
+# - All ranks must end with the same bits: one adds up for all, or each chunk is added up at one place.
+# - Central: the root sends $(K-1)N$ bytes. Ring: everyone sends $2(K-1)N/K < 2N$, and that is the least possible. Tree:
+#   $\lceil\log_2 K\rceil$ rounds.
+# - Send before you receive, or all wait. Each send needs its recv.
+# - A larger batch needs a higher rate: × k for SGD and momentum, × √k for Adam, as far as it goes. Warm-up helps where
+#   the rate is near the edge.
+# - Two limits: the exchange does not shrink with K, and beyond some batch size more samples save no steps.
+#
+# ## Common mistakes
+#
+# These are the mistakes that the exercises of this unit recognise by their numbers, with what a teacher would
+# say. Read them before you start the assignment, and again when a check names one.
+
+# %%
+from course.exercises import common_mistakes
+
+common_mistakes("12_data_parallel")
+
+# %% [markdown]
+# ## Further reading
+#
+# - Murphy, *Probabilistic Machine Learning: An Introduction*, 2022, section 13.4.6:
+#   [probml.github.io/pml-book/book1.html](https://probml.github.io/pml-book/book1.html). The book behind the notes.
+# - Patarasuk, Yuan, *Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations*, 2009:
+#   [doi:10.1016/j.jpdc.2008.09.002](https://doi.org/10.1016/j.jpdc.2008.09.002). The ring, and why no all-reduce sends
+#   less.
+# - Thakur, Rabenseifner, Gropp, *Optimization of Collective Communication Operations in MPICH*, 2005:
+#   [doi:10.1177/1094342005051521](https://doi.org/10.1177/1094342005051521). Trees, rings and their times.
+# - Dean et al., *Large Scale Distributed Deep Networks*, 2012: parameter servers, model and data parallelism, and
+#   replicas that do not wait for each other
+#   ([NeurIPS 25](https://papers.nips.cc/paper/2012/hash/6aca97005c68f1206823815f66102863-Abstract.html)).
+# - Goyal et al., *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*, 2017:
+#   [arXiv:1706.02677](https://arxiv.org/abs/1706.02677). Linear scaling, warm-up, and pitfalls such as section 5's.
+# - Sergeev, Del Balso, *Horovod: Fast and Easy Distributed Deep Learning in TensorFlow*, 2018:
+#   [arXiv:1802.05799](https://arxiv.org/abs/1802.05799). The ring comes to deep learning.
+# - Li et al., *PyTorch Distributed: Experiences on Accelerating Data Parallel Training*, 2020:
+#   [arXiv:2006.15704](https://arxiv.org/abs/2006.15704). How DDP overlaps sending and computing.
+# - Shallue et al., *Measuring the Effects of Data Parallelism on Neural Network Training*, 2019:
+#   [arXiv:1811.03600](https://arxiv.org/abs/1811.03600). Steps to a loss against the batch size, in earnest.
+# - McCandlish, Kaplan, Amodei, *An Empirical Model of Large-Batch Training*, 2018:
+#   [arXiv:1812.06162](https://arxiv.org/abs/1812.06162). Where the useful batch ends: the noise of the gradient
+#   decides.
+# - Malladi, Lyu, Panigrahi, Arora, *On the SDEs and Scaling Rules for Adaptive Gradient Algorithms*, 2022:
+#   [arXiv:2205.10287](https://arxiv.org/abs/2205.10287). The square root for Adam.
+# - Huang et al., *GPipe: Efficient Training of Giant Neural Networks using Pipeline Parallelism*, 2019:
+#   [arXiv:1811.06965](https://arxiv.org/abs/1811.06965). The other way to cut: by layers, with small pieces one behind
+#   the other.

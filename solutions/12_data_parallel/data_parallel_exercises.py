@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Exercises: data parallelism
 #
-# You split a batch over ranks, put their gradients together, and write the exchange in three ways: by a central rank, by a
-# tree, and in a ring. Then you count bytes and seconds, and answer one question in words.
+# You split a batch over ranks, put their gradients together, and write the exchange in three ways: by a central rank,
+# by a tree, and in a ring. Then you count bytes and seconds, and answer one question in words.
 #
 # **Before you start** read the lesson *Data parallelism*. Plan on three hours.
 #
@@ -32,14 +32,24 @@
 # may use NumPy and Python's standard library.
 #
 # **How to try.** `run_ranks(function, a)` runs your function on as many ranks as the list `a` is long; rank r gets
-# `a[r]`. `.values` is what each rank returned, `.bytes_sent` what each has sent. If the ranks all wait for each other, it
-# says who waits for whom.
+# `a[r]`. `.values` is what each rank returned, `.bytes_sent` what each has sent. If the ranks all wait for each other,
+# it says who waits for whom.
 
 # %% grade_id="setup" role="readonly"
 import numpy as np
 
 from course.exercises import check
 from course.parallel import run_ranks
+
+
+def hand_on(channel, x):
+    """An example: every rank sends its array to the next one, in a circle."""
+    channel.send(x, (channel.rank + 1) % channel.size)
+    return channel.recv((channel.rank - 1) % channel.size)
+
+
+run = run_ranks(hand_on, [np.array([10.0]), np.array([20.0]), np.array([30.0])])
+print(run.values, run.bytes_sent)
 
 # %% [markdown]
 # ## 1. Shards (3 points)
@@ -77,13 +87,13 @@ check(shard).award()
 # %% [markdown]
 # ## 2. From the shards' gradients to that of the whole batch (4 points)
 #
-# No channel yet. `grads[r]` is the gradient of the *mean* loss over the samples of rank r, an array; all have one shape.
-# `counts[r]` is $n_r$, how many samples those are. Return the gradient of the mean loss over all samples:
+# No channel yet. `grads[r]` is the gradient of the *mean* loss over the samples of rank r, an array; all have one
+# shape. `counts[r]` is $n_r$, how many samples those are. Return the gradient of the mean loss over all samples:
 #
 # $$g = \frac{\sum_r n_r\, g_r}{\sum_r n_r} .$$
 #
-# A rank may have no samples, $n_r = 0$. Its mean is then no number (NaN, or infinite), and it must not spoil the others.
-# At least one rank has samples.
+# A rank may have no samples, $n_r = 0$. Its mean is then no number (NaN, or infinite), and it must not spoil the
+# others. At least one rank has samples.
 #
 # **By hand.** Three samples with the mean gradient 2, one with 6: (3·2 + 1·6)/4 = 3.
 
@@ -112,19 +122,19 @@ check(full_batch_gradient).award()
 # %% [markdown]
 # ## 3. The central sum (5 points)
 #
-# Each rank calls your function with its own array `x`, of any shape; all ranks' have one shape. Return the **sum** over all
-# ranks, on every rank:
+# Each rank calls your function with its own array `x`, of any shape; all ranks' have one shape. Return the **sum** over
+# all ranks, on every rank:
 #
 # $$y = \sum_{r=0}^{K-1} x_r .$$
 #
 # Rank 0 is the central one. The others send it their array, N bytes, and receive the sum; rank 0 adds up, its own array
-# included, and sends the sum to each of the others, (K − 1)·N bytes. In which order rank 0 adds is up to you, but all ranks must
-# return **the same bits**: one rank adds up for all.
+# included, and sends the sum to each of the others, (K − 1)·N bytes. In which order rank 0 adds is up to you, but all
+# ranks must return **the same bits**: one rank adds up for all.
 #
 # Mind the order of sending and receiving. If all wait, nobody sends.
 #
-# **By hand.** Rank 0 has (1, 1), rank 1 (1, 5). Rank 1 sends (1, 5) to rank 0, which has (2, 6) then and sends that to rank
-# 1.
+# **By hand.** Rank 0 has (1, 1), rank 1 (1, 5). Rank 1 sends (1, 5) to rank 0, which has (2, 6) then and sends that to
+# rank 1.
 
 
 # %% grade_id="central_all_reduce" role="answer"
@@ -156,8 +166,9 @@ check(central_all_reduce).award()
 # %% [markdown]
 # ## 4. A broadcast by a tree (4 points)
 #
-# Every rank calls your function with an array `x`. Return, on every rank, that of **rank 0**; what the others passed is not
-# looked at. Rank 0 shall not send to everyone by itself: those who have the array help. Number the rounds i = 0, 1, 2, ...:
+# Every rank calls your function with an array `x`. Return, on every rank, that of **rank 0**; what the others passed is
+# not looked at. Rank 0 shall not send to everyone by itself: those who have the array help. Number the rounds i = 0, 1,
+# 2, ...:
 #
 # $$\text{round } i: \qquad \text{rank } r \;\text{ sends to rank }\; r + 2^i \quad
 # \text{for every } r < 2^i \text{ with } r + 2^i < K .$$
@@ -195,22 +206,23 @@ check(tree_broadcast).award()
 # %% [markdown]
 # ## 5. The ring, first half: reduce-scatter (5 points)
 #
-# `x` is this rank's array, of shape (n,); all ranks' have one length. Cut it into K chunks, as `shard` of exercise 1 does:
-# chunk r is what `shard(x, r, K)` gives. Return **chunk r of the sum** on rank r:
+# `x` is this rank's array, of shape (n,); all ranks' have one length. Cut it into K chunks, as `shard` of exercise 1
+# does: chunk r is what `shard(x, r, K)` gives. Return **chunk r of the sum** on rank r:
 #
 # $$y_r = \sum_{q=0}^{K-1} \operatorname{chunk}_r(x_q) .$$
 #
-# Send to rank r + 1 only, receive from rank r − 1 only, one chunk a step. All numbers of ranks and chunks count modulo K. In
-# step s = 0, 1, ..., K − 2 rank r
+# Send to rank r + 1 only, receive from rank r − 1 only, one chunk a step. All numbers of ranks and chunks count modulo
+# K. In step s = 0, 1, ..., K − 2 rank r
 #
-# - **sends** chunk r − s − 1 to rank r + 1: in step 0 its own numbers, from then on what it has added up in the step before;
+# - **sends** chunk r − s − 1 to rank r + 1: in step 0 its own numbers, from then on what it has added up in the step
+#   before;
 # - **receives** chunk r − s − 2 from rank r − 1, and adds its own numbers of this chunk to it.
 #
-# In the last step that is chunk r − K = r: its own. It returns it. With fewer elements than ranks some chunks are empty; they
-# travel all the same.
+# In the last step that is chunk r − K = r: its own. It returns it. With fewer elements than ranks some chunks are
+# empty; they travel all the same.
 #
-# **By hand.** K = 2, x₀ = (1, 2), x₁ = (10, 20). One step. Rank 0 sends its chunk 1, which is 2; rank 1 sends its chunk 0,
-# which is 10. Rank 0 returns 10 + 1 = 11, rank 1 returns 2 + 20 = 22.
+# **By hand.** K = 2, x₀ = (1, 2), x₁ = (10, 20). One step. Rank 0 sends its chunk 1, which is 2; rank 1 sends its chunk
+# 0, which is 10. Rank 0 returns 10 + 1 = 11, rank 1 returns 2 + 20 = 22.
 
 
 # %% grade_id="ring_reduce_scatter" role="answer"
@@ -240,9 +252,9 @@ check(ring_reduce_scatter).award()
 # %% [markdown]
 # ## 6. The ring, second half: all-gather (4 points)
 #
-# Now each rank has a chunk, `chunk`, of shape (n_r,), and all shall have all of them. Return, on every rank, the chunks **joined in
-# the order of the ranks**, chunk 0 first. Again send to rank r + 1 only and receive from rank r − 1 only. In step
-# s = 0, ..., K − 2 rank r
+# Now each rank has a chunk, `chunk`, of shape (n_r,), and all shall have all of them. Return, on every rank, the chunks
+# **joined in the order of the ranks**, chunk 0 first. Again send to rank r + 1 only and receive from rank r − 1 only.
+# In step s = 0, ..., K − 2 rank r
 #
 # - **sends** chunk r − s to rank r + 1: in step 0 its own, from then on what it has received in the step before;
 # - **receives** chunk r − s − 1 from rank r − 1, and keeps it.
@@ -280,15 +292,16 @@ check(ring_all_gather).award()
 # $$L(w) = \frac1n \sum_{r=0}^{K-1} \sum_{i \in \text{shard } r} (x_i^T w - y_i)^2, \qquad
 # \frac{∂L}{∂w} = \frac2n \sum_{r=0}^{K-1} X_r^T (X_r w - y_r) .$$
 #
-# `w` of shape (features,) is the same on every rank. `x` of shape (n_r, features) and `y` of shape (n_r,) are this rank's shard;
-# shards may be uneven, and one may be empty, n_r = 0. `samples` is n, over **all** ranks. Make one step of gradient descent with
-# the rate `lr` and return the new w: on every rank the same, **to the last bit**, as the replicas never compare again.
+# `w` of shape (features,) is the same on every rank. `x` of shape (n_r, features) and `y` of shape (n_r,) are this
+# rank's shard; shards may be uneven, and one may be empty, n_r = 0. `samples` is n, over **all** ranks. Make one step
+# of gradient descent with the rate `lr` and return the new w: on every rank the same, **to the last bit**, as the
+# replicas never compare again.
 #
-# How the ranks exchange their gradients is up to you. Your own functions from above may help, but each exercise is checked by
-# itself: if you call one, it has to work.
+# How the ranks exchange their gradients is up to you. Your own functions from above may help, but each exercise is
+# checked by itself: if you call one, it has to work.
 #
-# **By hand.** w = 0, one feature, γ = 0.25. Rank 0 has the samples x = 1, y = 1 and x = 1, y = 3; rank 1 has x = 2, y = 2, and
-# n = 3. Xᵀ(Xw − y) is −4 on both ranks, −8 together. The gradient is 2·(−8)/3 = −16/3, and the new w is 4/3.
+# **By hand.** w = 0, one feature, γ = 0.25. Rank 0 has the samples x = 1, y = 1 and x = 1, y = 3; rank 1 has x = 2, y =
+# 2, and n = 3. Xᵀ(Xw − y) is −4 on both ranks, −8 together. The gradient is 2·(−8)/3 = −16/3, and the new w is 4/3.
 
 
 # %% grade_id="data_parallel_step" role="answer"
@@ -314,18 +327,19 @@ check(data_parallel_step).award()
 # %% [markdown]
 # ## 8. How many bytes? (4 points)
 #
-# Return how many bytes rank `rank` of `size` **sends**, for an array with `elements` elements of `itemsize` bytes each; N is
-# `elements * itemsize`. `collective` is one of these words:
+# Return how many bytes rank `rank` of `size` **sends**, for an array with `elements` elements of `itemsize` bytes each;
+# N is `elements * itemsize`. `collective` is one of these words:
 #
 # - `"central"`, exercise 3: (K − 1)·N for rank 0, N for the others;
-# - `"ring"`, exercises 5 and 6, one after the other: each half sends all chunks but one. In the first half rank r does not send chunk
-#   r, in the second not chunk r + 1 (modulo K). Exact, also where K does not divide the elements: chunks are cut as in exercise 1;
+# - `"ring"`, exercises 5 and 6, one after the other: each half sends all chunks but one. In the first half rank r does
+#   not send chunk r, in the second not chunk r + 1 (modulo K). Exact, also where K does not divide the elements: chunks
+#   are cut as in exercise 1;
 # - `"tree"`, the broadcast of exercise 4: N for each rank that rank r sends to.
 #
 # With one rank nothing is sent. Return a whole number, as an int or as a float.
 #
-# **By hand.** 8 elements of 8 bytes on 3 ranks: chunks of 3, 3 and 2 elements. In the ring rank 0 sends 2·8 − 3 − 3 = 10 elements,
-# 80 bytes; rank 1 sends 16 − 3 − 2 = 11, 88 bytes.
+# **By hand.** 8 elements of 8 bytes on 3 ranks: chunks of 3, 3 and 2 elements. In the ring rank 0 sends 2·8 − 3 − 3 =
+# 10 elements, 80 bytes; rank 1 sends 16 − 3 − 2 = 11, 88 bytes.
 
 
 # %% grade_id="bytes_sent" role="answer"
@@ -362,16 +376,17 @@ check(bytes_sent).award()
 # %% [markdown]
 # ## 9. How many seconds? (3 points)
 #
-# A model of a step on K = `size` ranks. The whole batch needs `compute` seconds on one rank, and each has an equal share of it. Then
-# the gradients, `n_bytes` bytes, go around the ring: 2(K − 1) steps, in each of which one chunk of N/K bytes moves. A message of M
-# bytes takes `latency` seconds and M/`bandwidth` seconds more; `bandwidth` is in bytes a second. Computing and sending do not
-# overlap:
+# A model of a step on K = `size` ranks. The whole batch needs `compute` seconds on one rank, and each has an equal
+# share of it. Then the gradients, `n_bytes` bytes, go around the ring: 2(K − 1) steps, in each of which one chunk of
+# N/K bytes moves. A message of M bytes takes `latency` seconds and M/`bandwidth` seconds more; `bandwidth` is in bytes
+# a second. Computing and sending do not overlap:
 #
 # $$T(K) = \frac{\text{compute}}{K} + 2(K-1)\left(\text{latency} + \frac{N}{K · \text{bandwidth}}\right) .$$
 #
 # Return T(K) in seconds, a plain number. N/K need not be whole here.
 #
-# **By hand.** K = 4, compute 0.1 s, N = 4·10⁶ bytes, latency 0.001 s, bandwidth 10⁹ bytes a second: 0.025 + 6·(0.001 + 0.001) = 0.037.
+# **By hand.** K = 4, compute 0.1 s, N = 4·10⁶ bytes, latency 0.001 s, bandwidth 10⁹ bytes a second: 0.025 + 6·(0.001 +
+# 0.001) = 0.037.
 
 
 # %% grade_id="step_seconds" role="answer"
@@ -394,38 +409,42 @@ check(step_seconds).award()
 # %% [markdown]
 # ## 10. In your own words (6 points)
 #
-# A friend trains on 2 machines, with batches of 64 and a ring. A step takes 60 ms: 50 ms of computing and 10 ms of sending. He buys two
-# more and keeps the batch at 64. A step takes about 40 ms now, not 30.
+# A friend trains on 2 machines, with batches of 64 and a ring. A step takes 60 ms: 50 ms of computing and 10 ms of
+# sending. He buys two more and keeps the batch at 64. A step takes about 40 ms now, not 30.
 #
-# 1. Where did the missing 10 ms go? Use the bytes that a rank sends in a ring with 2 and with 4 ranks, and say what a step cannot fall
-#    below, however many machines he buys. Neglect the latencies. (2 points)
-# 2. He raises the batch to 16 times its size, so that each machine has more to do. Why does the *share* of sending shrink now? And
-#    what does he have to change in the training, by which rule, and where does this rule end? (2 points)
-# 3. His shards are of different sizes. He averages the gradients of the ranks with equal weights. What is wrong, in which direction,
-#    and how does he put it right without sending more than one number in addition? (2 points)
+# 1. Where did the missing 10 ms go? Use the bytes that a rank sends in a ring with 2 and with 4 ranks, and say what a
+#    step cannot fall below, however many machines he buys. Neglect the latencies. (2 points)
+# 2. He raises the batch to 16 times its size, so that each machine has more to do. Why does the *share* of sending
+#    shrink now? And what does he have to change in the training, by which rule, and where does this rule end? (2
+#    points)
+# 3. His shards are of different sizes. He averages the gradients of the ranks with equal weights. What is wrong, in
+#    which direction, and how does he put it right without sending more than one number in addition? (2 points)
 #
 # Eight to twelve sentences are enough.
 
 # %% [markdown] grade_id="in_your_own_words" role="manual" points=6
-# **Model answer.** 1. Only the computing is divided: 50 ms become 25 ms. In a ring a rank sends 2(K − 1)/K · N bytes: N with two ranks,
-# 1.5 N with four. So the sending grows from 10 to 15 ms, and 25 + 15 = 40. With more machines the computing goes to 0 and the
-# bytes to 2N, which is 20 ms: a step cannot fall below 20 ms. (One point for the bytes, one for the limit.)
+# **Model answer.** 1. Only the computing is divided: 50 ms become 25 ms. In a ring a rank sends 2(K − 1)/K · N bytes: N
+# with two ranks, 1.5 N with four. So the sending grows from 10 to 15 ms, and 25 + 15 = 40. With more machines the
+# computing goes to 0 and the bytes to 2N, which is 20 ms: a step cannot fall below 20 ms. (One point for the bytes, one
+# for the limit.)
 #
-# 2. The gradients are as long as before, N does not depend on the batch, while each machine computes longer: sending is a smaller part
-# of the step. But an epoch has 16 times fewer steps, so the rate must grow: with SGD or momentum in proportion to the batch, with Adam by
-# its square root, at the start with a warm-up. That holds as long as the gradient changes little during the small steps that a large one
-# replaces; it ends where the rate comes near 2 divided by the steepest curvature, and a batch that is large enough to have hardly any noise gains nothing from more
-# samples. (One point for the share, one for rule and limit.)
+# 2. The gradients are as long as before, N does not depend on the batch, while each machine computes longer: sending is
+#    a smaller part of the step. But an epoch has 16 times fewer steps, so the rate must grow: with SGD or momentum in
+#    proportion to the batch, with Adam by its square root, at the start with a warm-up. That holds as long as the
+#    gradient changes little during the small steps that a large one replaces; it ends where the rate comes near 2
+#    divided by the steepest curvature, and a batch that is large enough to have hardly any noise gains nothing from
+#    more samples. (One point for the share, one for rule and limit.)
 #
-# 3. The mean of the means gives each *rank* the same weight, so a sample of a small shard counts more than one of a large shard: the
-# training moves towards the minimum of the small shards' samples. Each rank multiplies its mean by its number of samples n_r and sends n_r as one more
-# element; after the all-reduce everyone divides the sum by the sum of the counts. (One point each.)
+# 3. The mean of the means gives each *rank* the same weight, so a sample of a small shard counts more than one of a
+#    large shard: the training moves towards the minimum of the small shards' samples. Each rank multiplies its mean by
+#    its number of samples n_r and sends n_r as one more element; after the all-reduce everyone divides the sum by the
+#    sum of the counts. (One point each.)
 
 # %% [markdown]
 # ## See it work
 #
-# This is not graded. Put your two halves together. First a picture of your own ring in the middle of its work: whose numbers each rank
-# holds, as in the lesson.
+# This is not graded. Put your two halves together. First a picture of your own ring in the middle of its work: whose
+# numbers each rank holds, as in the lesson.
 
 # %%
 import matplotlib.pyplot as plt
@@ -442,12 +461,12 @@ draw_deliveries(axes, deliveries(my_ring, 4), 3, 4)
 plt.show()
 
 # %% [markdown]
-# And then on real processes: they train a network on the digits, and exchange their gradients through *your* function. Save this
-# notebook, open a terminal in its folder, and type
+# And then on real processes: they train a network on the digits, and exchange their gradients through *your* function.
+# Save this notebook, open a terminal in its folder, and type
 #
 # ```
 # course parallel run --nproc 4 --collective data_parallel_exercises.ipynb:my_ring
 # ```
 #
-# Compare the bytes that it reports with your `bytes_sent`, and the times with `--nproc 1` and with `--collective central`. With one GPU a
-# rank add `--backend nccl`.
+# Compare the bytes that it reports with your `bytes_sent`, and the times with `--nproc 1` and with
+# `--collective central`. With one GPU a rank add `--backend nccl`.
