@@ -395,7 +395,7 @@ def _told(sent: Sequence[Delivery], turn: int, size: int, complete: int) -> str:
 def draw_two_ways(model_axes: Axes, data_axes: Axes) -> None:
     """Draw a network cut into machines, and whole networks with a part of the batch each."""
     for axes, title in ((model_axes, "model parallelism"), (data_axes, "data parallelism")):
-        axes.set(xlim=(-0.9, 6.2), ylim=(-0.3, 4.4), xticks=[], yticks=[], title=title)
+        axes.set(xlim=(-0.9, 6.3), ylim=(-0.3, 4.4), xticks=[], yticks=[], title=title)
         axes.spines[:].set_visible(False)
     for machine in range(3):
         left = 0.35 + 2 * machine
@@ -410,12 +410,12 @@ def draw_two_ways(model_axes: Axes, data_axes: Axes) -> None:
     model_axes.set_xlabel("activations forward, gradients back,\nat each border, for each batch")
     for machine in range(3):
         bottom = 0.1 + 1.4 * machine
-        _machine(data_axes, 0.9, bottom, 2.6, 1.15, 2 - machine)
-        for layer in range(4):
-            _layer(data_axes, 1.05 + 0.42 * layer, bottom + 0.15, 0.85, COLORS[layer % 3])
+        _machine(data_axes, 0.9, bottom, 2.9, 1.15, 2 - machine)
+        for layer in range(6):
+            _layer(data_axes, 1.05 + 0.32 * layer, bottom + 0.15, 0.85, COLORS[layer // 2])
         data_axes.text(-0.05, bottom + 0.55, f"shard {2 - machine}", ha="center", fontsize=10)
-        _arrow(data_axes, (3.55, bottom + 0.55), (4.55, 2.05), COLORS[3], both=True)
-    data_axes.text(5.3, 2.05, "sum of the\ngradients", ha="center", va="center", fontsize=10)
+        _arrow(data_axes, (3.85, bottom + 0.55), (4.65, 2.05), COLORS[3], both=True)
+    data_axes.text(5.4, 2.05, "sum of the\ngradients", ha="center", va="center", fontsize=10)
     data_axes.set_xlabel("the gradient of all parameters,\nonce a step")
 
 
@@ -669,12 +669,10 @@ def speed_explorer() -> LiveFigure:
     """Seconds of a step by the number of ranks, and the speed-up that they leave."""
     figure, (time_axes, speed_axes) = canvas(9.4, 4.1, (1.0, 1.0))
     names = ("computing", "bytes", "latency")
-    looks = zip(names, (COLORS[0], COLORS[1], COLORS[4]), ("", "//", ".."), strict=True)
+    looks = zip(names, (COLORS[0], COLORS[1], COLORS[4]), strict=True)
     bands = {
-        name: time_axes.fill_between(
-            _RANKS, 0, 1, color=color, hatch=hatch, edgecolor="0.2", linewidth=0.5
-        )
-        for name, color, hatch in looks
+        name: time_axes.fill_between(_RANKS, 0, 1, color=color, edgecolor="0.2", linewidth=0.5)
+        for name, color in looks
     }
     (ideal,) = speed_axes.plot(_RANKS, _RANKS, color="black", linestyle=":", linewidth=1.5)
     (ring,) = speed_axes.plot([], [], color=COLORS[0], linewidth=3)

@@ -783,15 +783,15 @@ import json
 import subprocess
 import sys
 
-command = [sys.executable, "-m", "course", "parallel", "run", "--nproc", "2", "--epochs", "2"]
+command = [sys.executable, "-m", "course", "parallel", "run", "--nproc", "2", "--epochs", "1"]
 done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)  # noqa: S603
 report = json.loads(done.stdout)
 print(f"{report['nproc']} processes, {report['collective']}, {report['n_params']} parameters")
 print("bytes sent a step, by rank:", report["bytes_per_step"])
 print("as bytes_sent predicts:    ", report["bytes_per_step"] == report["bytes_expected"])
-print(f"test accuracy over 0.85:    {report['epochs'][-1]['test_accuracy'] > 0.85}")
+print(f"test accuracy over 0.8:     {report['epochs'][-1]['test_accuracy'] > 0.8}")
 assert report["bytes_per_step"] == report["bytes_expected"]
-assert report["epochs"][-1]["test_accuracy"] > 0.85
+assert report["epochs"][-1]["test_accuracy"] > 0.8
 
 # %% [markdown]
 # Things to try there:
