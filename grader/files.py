@@ -37,7 +37,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
         _sync_folder(path.parent)
     except (FileExistsError, NotADirectoryError):
         raise GraderError(
-            f"{path} cannot be written: a file stands where its folder should be. Name another place."
+            f"{path} cannot be written: a file stands where its folder should be. "
+            "Name another place."
         ) from None
     except OSError as error:
         raise GraderError(
