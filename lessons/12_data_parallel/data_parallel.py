@@ -574,8 +574,8 @@ assert difference < 1e-9
 # 1. *× k*: raise $k$ from 1. How far do the lines agree? At which $k$ does the rate cross the limit $2/h$?
 # 2. *kept*: what happens to the loss as $k$ grows? Which part of the curve gets better?
 # 3. *× √k*: where does it end, compared to *× k*, at $k = 16$?
-# 4. $k = 64$, *× k*: can a warm-up save it? Here the curvature is the same everywhere. In a network it is highest at the
-#    start (unit 04): what would a warm-up do there?
+# 4. $k = 64$, *× k*: can a warm-up save it? Here the curvature is the same everywhere. In a network it is highest at
+#    the start (unit 04): what would a warm-up do there?
 
 # %%
 batch_explorer()
@@ -645,10 +645,10 @@ for rule in RULES:
 #   fail: that is what a large error bar says. Whether warm-up saves any of them, these eight seeds do not tell.
 # - **Adam: × √k** is the right rule, as derived, with a small loss at $k = 32$. × k fails there, and here warm-up saves
 #   most of it.
-# - **The second slides** advise the largest batch that fits "and use learning rate warmup". Here warm-up helps much where
-#   the rate is too large, a percent at most where it was chosen for the batch, and it costs accuracy where the rate is
-#   kept: some of the few steps are then short. And the largest batch, all samples at once, was the worst in every row:
-#   in 20 epochs it makes 20 steps.
+# - **The second slides** advise the largest batch that fits "and use learning rate warmup". Here warm-up helps much
+#   where the rate is too large, a percent at most where it was chosen for the batch, and it costs accuracy where the
+#   rate is kept: some of the few steps are then short. And the largest batch, all samples at once, was the worst in
+#   every row: in 20 epochs it makes 20 steps.
 #
 # ### How many steps does a loss take?
 #
@@ -658,34 +658,44 @@ for rule in RULES:
 
 # %%
 needed = read_study("data/steps.csv")
+NEVER = 1500  # where a run gave up
 sizes = np.unique(needed["batch"])
-counts = [mean_and_error(where(needed, batch=batch)["steps"]) for batch in sizes]
-means, spreads = np.transpose(counts)
+seen = [where(needed, batch=batch)["steps"] for batch in sizes]
+medians = np.array([np.median(steps) for steps in seen])
+
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
-axes.errorbar(sizes, means, spreads, **line_style(0), capsize=4, label="needed")
-axes.plot(sizes, means[0] * sizes[0] / sizes, "k:", label="twice the batch, half the steps")
+for batch, steps in zip(sizes, seen, strict=True):
+    reached = steps[steps < NEVER]
+    axes.plot(np.full(len(reached), batch), reached, ".", color="0.5", markersize=7)
+axes.plot(sizes, medians, **line_style(0), label="median of 8 seeds (grey)")
+axes.plot(sizes, medians[0] * sizes[0] / sizes, "k:", label="twice the batch, half the steps")
 axes.set(
     xscale="log", yscale="log", xlabel="batch size B (log)", ylabel="steps to a loss of 0.1 (log)"
 )
 axes.set_xticks(sizes, map(str, sizes))
+axes.set_yticks([3, 10, 30, 100, 300], ["3", "10", "30", "100", "300"])
 axes.minorticks_off()
 axes.legend()
 plt.show()
-gains = means[:-1] / means[1:]
+
+gains = medians[:-1] / medians[1:]
 rows = []
-for index, batch in enumerate(sizes):
-    gain = f"{gains[index - 1]:.2f}" if index else ""
+for index, (batch, steps) in enumerate(zip(sizes, seen, strict=True)):
     rate = where(needed, batch=batch)["lr"][0]
-    rows.append(
-        [batch, f"{rate:g}", with_error(counts[index], 1), f"{batch * means[index]:.0f}", gain]
-    )
-header = ["batch", "rate", "steps", "samples seen", "times fewer than at half the batch"]
+    gain = f"{gains[index - 1]:.2f}" if index else ""
+    arrived = f"{np.sum(steps < NEVER)} of {len(steps)}"
+    seen_samples = f"{batch * medians[index]:,.0f}"
+    rows.append([batch, f"{rate:g}", f"{medians[index]:.1f}", gain, seen_samples, arrived])
+header = ["batch", "rate", "steps, median", "times fewer", "samples seen", "runs that get there"]
 print(text_table(header, rows))
 assert np.prod(gains[:3]) > 4
-assert np.prod(gains[-2:]) < 2
+assert np.prod(gains[-3:]) < 3
 
 # %% [markdown]
-# GAINTEXT
+# Up to 64 samples each doubling saves nearly half of the steps: twice the machines would train nearly twice as fast.
+# From 128 on it saves less and less, and a batch of 1024 takes as many steps as one of 512, each twice as long. The
+# best rate tells the same: it grows in proportion to the batch up to 256, as the rule × k says, and then stays behind.
+# At 1024 it lies so near the edge that two of the eight seeds never arrive, though all five on which it was chosen did.
 #
 # Two limits, then. The first belongs to the machines: the exchange takes time, however small the shares are. That is
 # the next section. The second belongs to the task, and no machine can help: beyond some batch size more samples make a
@@ -747,10 +757,22 @@ header = ["width", "N, bytes", "alone", "K = 2: ring", "central", "gloo", "model
 print(text_table([*header, "speed-up, K = 2", "K = 4"], rows))
 small = np.min(speed["width"])
 assert taken[small, 1, "ring"] < min(taken[small, 2, name] for name in ("ring", "central", "gloo"))
-assert all(float(row[-2]) < 2.1 for row in rows)
+assert all(float(row[-2]) < 2 for row in rows)
 
 # %% [markdown]
-# SPEEDTEXT
+# Read the table honestly. These are the shortest of 60 repeats on a machine with two processors that had other work to
+# do, too; your machine will have other numbers.
+#
+# - **The small network loses.** All its computing takes about a millisecond, and a message takes a quarter of one. Two
+#   processes are slower than one.
+# - **The larger ones gain little.** Nothing comes near 2. While one process waits for a message, its processor does
+#   nothing for you, and the two share memory and caches. The model knows nothing of this, nor of the copies on the way:
+#   take it for a bound.
+# - **Four processes on two processors** cannot be faster than two. They take turns, and in a ring each of the six
+#   rounds waits for whoever has not had its turn. $K$ ranks need $K$ processors.
+#
+# What many processors or machines would do, two cannot show. The model can.
+#
 #
 # ### See it
 #
