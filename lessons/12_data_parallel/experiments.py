@@ -37,9 +37,9 @@ RATES = {
 }
 CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
 SCALINGS = {"kept": 0.0, "sqrt": 0.5, "linear": 1.0}
-WIDTHS, SIZES, SPEED_BATCH, REPEATS = (32, 128, 512, 1024), (1, 2, 4), 1024, 15
+WIDTHS, SIZES, SPEED_BATCH, REPEATS = (32, 128, 512), (1, 2), 1024, 15
 ROUNDS = 4
-MESSAGES = (64, 1_000, 10_000, 100_000, 1_000_000, 4_000_000, 16_000_000)
+MESSAGES = (64, 1_000, 10_000, 100_000, 1_000_000, 4_000_000)
 STEP_BATCHES, TARGET, MOST_STEPS = tuple(2**k for k in range(3, 11)), 0.1, 1500
 STEP_RATES, STEP_CHOICE_SEEDS = tuple(2.0**power for power in range(-9, 1)), range(100, 105)
 DATA = Path(__file__).parent / "data"
