@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-ALWAYS = ("ipython", "matplotlib", "matplotlib-inline", "numpy", "ipywidgets")
+ALWAYS = ("array-api-compat", "ipython", "matplotlib", "matplotlib-inline", "numpy", "ipywidgets")
 """What a notebook needs whatever its exercises allow: to run, to draw, to show."""
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}

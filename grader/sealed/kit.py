@@ -14,9 +14,12 @@ from grader.files import write_atomically
 
 _HERE = Path(__file__).parent
 _COURSE = Path(course.__file__).parent
-_RANKS = "_ranks.py"
+_TOOLS = ("__init__.py", "_arrays.py", "_numbers.py", "_ranks.py")
 _CHECKING = ("call.py", "compare.py", "libraries.py")
 """How to call a function and to look at what it gives; nothing of what is right."""
+
+_RANKS = "channel.py"
+"""How to run ranks in one process, for students' own trials; nothing of what they shall write."""
 
 
 def make_kit(folder: Path, *, with_data: bool = False) -> Path:
@@ -27,14 +30,16 @@ def make_kit(folder: Path, *, with_data: bool = False) -> Path:
         with_data: whether the course's data sets are wanted; it takes seconds to make them.
     """
     package = folder / "course"
-    (package / "checking").mkdir(parents=True)
-    (package / "exercises").mkdir()
-    for name in ("__init__.py", _RANKS):
+    for name in ("checking", "exercises", "parallel"):
+        (package / name).mkdir(parents=True)
+    for name in _TOOLS:
         shutil.copy(_COURSE / name, package)
     for name in _CHECKING:
         shutil.copy(_COURSE / "checking" / name, package / "checking")
     (package / "checking" / "__init__.py").touch()
-    shutil.copy(_HERE / "stand_ins" / "exercises.py", package / "exercises" / "__init__.py")
+    shutil.copy(_COURSE / "parallel" / _RANKS, package / "parallel")
+    for name in ("exercises", "parallel"):
+        shutil.copy(_HERE / "stand_ins" / f"{name}.py", package / name / "__init__.py")
     if with_data:
         shutil.copy(_HERE / "stand_ins" / "data.py", package)
         write_atomically(package / "data.npz", _data_sets())
@@ -49,7 +54,8 @@ def make_kit(folder: Path, *, with_data: bool = False) -> Path:
 def course_modules() -> list[str]:
     """Return the course's modules that a sandbox does not have."""
     names = {path.stem for path in _COURSE.iterdir() if not path.name.startswith("__")}
-    return sorted(f"course.{name}" for name in names - {"checking", "exercises", "data", "_ranks"})
+    there = {"checking", "exercises", "data", "parallel", *(Path(name).stem for name in _TOOLS)}
+    return sorted(f"course.{name}" for name in names - there)
 
 
 @functools.cache

@@ -41,14 +41,22 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Run nothing: there is no code."""
 
 
+def absent(library: str, name: str) -> Any:
+    """Return what stands in the place of a library's function: it says that it cannot help.
+
+    Raises:
+        AttributeError: Python itself asks for one of its own names.
+    """
+    if name.startswith("__"):
+        raise AttributeError(name)
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise KeptOut(f"{library} cannot be used here: it is not among the allowed libraries")
+
+    refuse.__module__, refuse.__name__ = library, name
+    return refuse
+
+
 class _Absent(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        library = self.__name__
-
-        def absent(*_: Any, **__: Any) -> NoReturn:
-            raise KeptOut(f"{library} cannot be used here: it is not among the allowed libraries")
-
-        absent.__module__, absent.__name__ = library, name
-        return absent
+        return absent(self.__name__, name)

@@ -91,7 +91,8 @@ def test_the_user_s_files_are_not_there(session, tmp_path):
 @SEALED
 def test_the_references_are_not_there(session):
     look = "import os, course\nprint(sorted(os.listdir(os.path.dirname(course.__file__))))"
-    there = {"__init__.py", "_inside", "_ranks.py", "checking", "exercises"}
+    tools = {"__init__.py", "_arrays.py", "_numbers.py", "_ranks.py"}
+    there = tools | {"_inside", "checking", "exercises", "parallel"}
     assert set(eval(shown(session, look))) - {"__pycache__"} == there
     search = """
 found = []
@@ -102,7 +103,8 @@ for folder, _, files in os.walk("/"):
                 text = open(os.path.join(folder, name)).read()
             except (OSError, UnicodeDecodeError):
                 continue
-            if "def strong_" + "wolfe" in text or "def nesterov_" + "lookahead" in text:
+            names = ("strong_" + "wolfe", "nesterov_" + "lookahead", "ring_" + "all_gather")
+            if any("def " + name in text for name in names):
                 found.append(name)
 print(found)
 """
@@ -469,3 +471,19 @@ def test_nothing_is_smuggled_out_as_a_deadlock(sandbox, waits):
         calls = [{"channel_": line, "x": np.zeros(1)} for line in Office(3).lines()]
         with pytest.raises(Crashed, match="sent what no answer can be"):
             f.guarded_calls(("channel_", "x"), calls)
+
+
+def test_ranks_can_be_run_there_and_the_collectives_are_absent(session):
+    trial = """
+import numpy as np
+from course.parallel import ring_all_reduce, run_ranks
+def around(channel, x):
+    channel.send(x, (channel.rank + 1) % channel.size)
+    return channel.recv((channel.rank - 1) % channel.size)
+print(run_ranks(around, [np.zeros(1), np.ones(1)]).values)
+def f(channel, x): return ring_all_reduce(channel, x)
+"""
+    assert shown(session, trial) == "[array([1.]), array([0.])]"
+    found = session.find("f", ("numpy",))
+    assert found.foreign_libraries(("numpy",)) == ["course"]
+    assert "KeptOut" in shown(session, "ring_all_reduce(None, np.zeros(1))")
