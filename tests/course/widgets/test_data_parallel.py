@@ -178,7 +178,9 @@ def test_the_star_stands_at_the_best_number_of_ranks():
     lines = {line.get_label(): line for line in live.figure.axes[1].lines}
     star = next(line for line in lines.values() if line.get_marker() == "*")
     times = [
-        step_seconds(k, compute=0.1, n_bytes=1e7, link=Link(10**1.5 * 1e-6, 1e9), collective="central")
+        step_seconds(
+            k, compute=0.1, n_bytes=1e7, link=Link(10**1.5 * 1e-6, 1e9), collective="central"
+        )
         for k in range(1, 65)
     ]
     assert star.get_xdata()[0] == 1 + int(np.argmin(times))
