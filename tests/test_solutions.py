@@ -16,10 +16,10 @@ ASSIGNMENTS = {unit.key: unit for unit in units()}
 
 
 def answers(unit):
-    """Run the answer cells of an assignment's text and return their namespace."""
+    """Run the given and the answer cells of an assignment's text and return their namespace."""
     namespace = {"np": np, "__name__": "__main__"}
     for cell in read(unit).cells:
-        if cell.metadata.get("role") == "answer":
+        if cell.cell_type == "code" and cell.metadata.get("role") in ("readonly", "answer"):
             exec(compile(cell.source, f"{unit.key} {cell.metadata['grade_id']}", "exec"), namespace)
     return namespace
 

@@ -91,6 +91,7 @@ class LiveFigure(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         scene: ``scene(**values)`` draws what stays; run again only when one of the controls that
             its parameters name has changed. It may set other controls.
         play: the name of an integer control that a play button shall run through.
+        pace: the milliseconds that the play button leaves between two pictures.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class LiveFigure(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         draw: Callable[..., str],
         scene: Callable[..., None] | None = None,
         play: str | None = None,
+        pace: int = 80,
     ) -> None:
         self.title = title
         self.figure = figure
@@ -126,7 +128,7 @@ class LiveFigure(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         for control in self.controls.values():
             control.observe(self._on_change, names="value")
         panel = widgets.HBox(
-            [*self.controls.values(), *self._players(play), self.reset_button],
+            [*self.controls.values(), *self._players(play, pace), self.reset_button],
             layout=widgets.Layout(flex_flow="row wrap", align_items="center"),
         )
         # As wide as the page lets it be: the picture shrinks with a narrow window.
@@ -159,14 +161,17 @@ class LiveFigure(widgets.VBox):  # type: ignore[misc] # ipywidgets has no types
         with Image.open(BytesIO(self.image.value)) as picture:
             return np.asarray(picture)
 
-    def _players(self, name: str | None) -> list[widgets.Widget]:
+    def _players(self, name: str | None, pace: int) -> list[widgets.Widget]:
         if name is None:
             return []
         control = self.controls[name]
         player = widgets.Play(
-            value=control.value, min=control.min, max=control.max, step=control.step, interval=80
+            value=control.value, min=control.min, max=control.max, step=control.step, interval=pace
         )
-        self._link = widgets.jslink((player, "value"), (control, "value"))
+        self._links = (
+            widgets.jslink((player, "value"), (control, "value")),
+            widgets.dlink((control, "max"), (player, "max")),  # a scene may change the range
+        )
         return [player]
 
     def _on_change(self, _: Any) -> None:
