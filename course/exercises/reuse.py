@@ -86,8 +86,8 @@ def in_place_of_none(entry: Any) -> str:
 def look_at_the_gradients(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
     """Call the function once and look at every layer's gradients, and which are None."""
     grad_x, grads = unpack(function(**inputs), "grad_x", "grads")
-    grads = as_list(grads, "gradients, one for each layer", len(inputs["layers"]))
     yield "grad_x", grad_x
+    grads = as_list(grads, "gradients, one for each layer", len(inputs["layers"]))
     yield "which entries of grads are None", np.array([entry is None for entry in grads])
     for k in inputs["frozen"]:
         if grads[k] is not None:
@@ -109,8 +109,8 @@ def frozen_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("learning", "two layers of equal width, one sample", inputs(1, (3, 3, 3), []))
     yield Case("frozen", "the two lowest of four layers frozen", inputs(5, (3, 4, 4, 3, 2), [0, 1]))
     yield Case("frozen", "a frozen layer in the middle", inputs(4, (3, 4, 4, 2), [1]))
-    yield Case("frozen", "the head frozen", inputs(3, (4, 3, 3, 2), [2]))
-    yield Case("frozen", "the lowest and the third frozen", inputs(4, (2, 4, 4, 4, 3), [0, 2]))
+    yield Case("frozen", "the head frozen", inputs(3, (4, 3, 3, 3), [2]))
+    yield Case("frozen", "the third and the lowest frozen", inputs(4, (2, 4, 4, 4, 3), [2, 0]))
     yield Case("frozen", "every layer frozen", inputs(3, (3, 3, 2), [0, 1]))
     yield Case("dtype", "in float32", as_float32(inputs(4, (3, 4, 4, 2), [1])))
 
@@ -215,6 +215,36 @@ def slope_of_frozen_layers_left_out(grad, x, layers, frozen):
     return grad, grads
 
 
+def frozen_layer_jumped_over(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers[:-1]:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = [None] * len(layers)
+    for k in reversed(range(len(layers))):
+        if k in frozen:
+            continue
+        grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
+        if k > 0:
+            grad = grad * (1 - values[k] ** 2)
+    return grad, grads
+
+
+def list_from_the_head_down(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers[:-1]:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = []
+    for k in reversed(range(len(layers))):
+        grads.append(None)
+        if k not in frozen:
+            grads[-1] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
+        if k > 0:
+            grad = grad * (1 - values[k] ** 2)
+    return grad, grads
+
+
 def only_learning_layers_listed(grad, x, layers, frozen):
     values = [x]
     for layer in layers:
@@ -277,6 +307,20 @@ def slope_from_before_the_tanh(grad, x, layers, frozen):
     for k in reversed(range(len(layers))):
         if k < len(layers) - 1:
             grad = grad * (1 - sums[k] ** 2)
+        if k not in frozen:
+            grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
+    return grad, grads
+
+
+def slope_without_the_square(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = [None] * len(layers)
+    for k in reversed(range(len(layers))):
+        if k < len(layers) - 1:
+            grad = grad * (1 - values[k + 1])
         if k not in frozen:
             grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
         grad = grad @ layers[k]["w"].T
@@ -363,6 +407,12 @@ FROZEN_BACKWARD = Exercise(
             "back is not the gradient of x. Go on, and only keep no gradient for the layer itself.",
         ),
         Mistake(
+            "frozen layer jumped over",
+            frozen_layer_jumped_over,
+            "The way back leaves out the frozen layer, its weights and a slope too. It took part "
+            "in the forward pass: only its own gradient is not formed.",
+        ),
+        Mistake(
             "frozen is all below",
             frozen_is_all_below,
             "Everything below the highest frozen layer is frozen, too. Only the layers that are "
@@ -398,6 +448,12 @@ FROZEN_BACKWARD = Exercise(
             "Give one entry for each layer, None for the frozen ones.",
         ),
         Mistake(
+            "list from the head down",
+            list_from_the_head_down,
+            "The list begins with the head, the order of the way back. grads[0] is the lowest "
+            "layer's: turn the list round at the end.",
+        ),
+        Mistake(
             "slope at the output, too",
             slope_at_the_output_too,
             "The last layer is treated like a tanh layer. The head is linear: its slope is 1.",
@@ -419,6 +475,11 @@ FROZEN_BACKWARD = Exercise(
             slope_from_before_the_tanh,
             "The slope is taken as 1 − z² with the values before the tanh. It is 1 − h², h = "
             "tanh(z).",
+        ),
+        Mistake(
+            "slope without the square",
+            slope_without_the_square,
+            "The slope is taken as 1 − h. The tanh's is 1 − h².",
         ),
     ),
     honest=(backward_by_recursion, all_gradients_then_none, backward_sample_by_sample),
@@ -455,6 +516,12 @@ def frozen_step(
     return new_layers, new_velocities
 
 
+def kept_every_bit(value: Any, before: Any) -> bool:
+    """Tell whether an array is the one before, also in the sign of its zeros."""
+    same = type(value) is np.ndarray and np.array_equal(value, before)
+    return same and np.array_equal(np.signbit(value), np.signbit(before))
+
+
 def follow_the_steps(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
     """Make a step for each list of gradients, with its own frozen layers."""
     layers, velocities = inputs["layers"], inputs["velocities"]
@@ -471,7 +538,7 @@ def follow_the_steps(function: Callable[..., Any], inputs: Mapping[str, Any]) ->
                     value = item(now[k], f"{name}[{k}]", key)
                     yield f"{name}[{k}][{key!r}] after step {step}", value
                     if k in frozen:
-                        kept = np.array_equal(value, before[k][key])
+                        kept = kept_every_bit(value, before[k][key])
                         yield f"whether {name}[{k}][{key!r}] kept every bit in step {step}", kept
         layers, velocities = seen
 
@@ -497,6 +564,19 @@ def frozen_step_cases(rng: np.random.Generator) -> Iterator[Case]:
             "hyper": settings,
         }
 
+    def with_zeros(given: dict[str, Any]) -> dict[str, Any]:
+        """Put zeros of both signs into frozen layers: next to 0 the smallest step shows."""
+        for k in given["frozen"][0]:
+            given["layers"][k]["b"][0] = -0.0
+            given["layers"][k]["w"][0, 0] = given["velocities"][k]["w"][1, 0] = 0.0
+        return given
+
+    def without_numbers(given: dict[str, Any]) -> dict[str, Any]:
+        """Put into frozen layers' gradients what a multiplication by 0 does not make 0."""
+        for k in given["frozen"][0]:
+            given["grads"][0][k]["w"][0, :2] = np.nan, np.inf
+        return given
+
     momentum, decay = float(rng.choice([0.5, 0.7, 0.8])), float(rng.choice([0.1, 0.2, 0.3]))
     both: dict[str, Any] = {"momentum": momentum, "weight_decay": decay}
     yield Case("learning", "two steps, all layers learn", inputs([[], []], momentum=momentum))
@@ -506,8 +586,13 @@ def frozen_step_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(
         "frozen", "frozen, and gradients are there all the same", inputs([[1]], given=True, **both)
     )
-    yield Case("frozen", "the head frozen", inputs([[2]], **both))
-    yield Case("released", "released from the top", inputs([[0, 1], [0], []], **both))
+    yield Case("frozen", "head and lowest frozen, with zeros", with_zeros(inputs([[2, 0]], **both)))
+    yield Case(
+        "frozen",
+        "frozen, and NaN in its gradient",
+        without_numbers(inputs([[1]], given=True, **both)),
+    )
+    yield Case("released", "released from the top", inputs([[1, 0], [0], []], **both))
     yield Case("released", "frozen for one step", inputs([[], [1], []], given=True, **both))
     yield Case("dtype", "in float32", as_float32(inputs([[0], [0]], **both)))
 
@@ -522,6 +607,22 @@ def gradient_taken_as_zero(
             g = 0 * theta if k in frozen or grads[k] is None else grads[k][key]
             moved[key] = momentum * velocities[k][key] - lr * (g + weight_decay * theta)
             layer[key] = theta + moved[key]
+        new_layers.append(layer)
+        new_velocities.append(moved)
+    return new_layers, new_velocities
+
+
+def multiplied_by_0(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        learns = 0.0 if k in frozen else 1.0
+        layer, moved = {}, {}
+        for key, theta in layers[k].items():
+            u = velocities[k][key]
+            g = 0 * theta if grads[k] is None else grads[k][key]
+            step = momentum * u - lr * (g + weight_decay * theta)
+            moved[key] = learns * step + (1 - learns) * u
+            layer[key] = theta + learns * step
         new_layers.append(layer)
         new_velocities.append(moved)
     return new_layers, new_velocities
@@ -724,6 +825,24 @@ def step_uphill(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_d
     return new_layers, new_velocities
 
 
+def step_by_the_old_velocity(
+    layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0
+):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        layer, moved = {}, {}
+        for key, theta in layers[k].items():
+            if k in frozen:
+                layer[key], moved[key] = theta, velocities[k][key]
+            else:
+                g = grads[k][key] + weight_decay * theta
+                moved[key] = momentum * velocities[k][key] - lr * g
+                layer[key] = theta + velocities[k][key]
+        new_layers.append(layer)
+        new_velocities.append(moved)
+    return new_layers, new_velocities
+
+
 def step_on_copies(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
     import copy
 
@@ -784,6 +903,12 @@ FROZEN_STEP = Exercise(
             gradient_taken_as_zero,
             "A frozen layer makes a step with the gradient 0. Its velocity carries it on and "
             "weight decay shrinks it. Skip it: neither its numbers nor its velocity change.",
+        ),
+        Mistake(
+            "multiplied by 0",
+            multiplied_by_0,
+            "A frozen layer's step is multiplied by 0 and added. 0 · NaN is NaN, and −0.0 + 0.0 is "
+            "0.0: not every bit is kept. Skip the layer, or choose with np.where.",
         ),
         Mistake(
             "frozen layers coast",
@@ -849,6 +974,12 @@ FROZEN_STEP = Exercise(
             "u ← αu − γ(g + λθ), θ ← θ + u.",
         ),
         Mistake(
+            "step by the old velocity",
+            step_by_the_old_velocity,
+            "θ moves by the velocity from before the step. First comes the new u, then θ ← θ + u "
+            "with it.",
+        ),
+        Mistake(
             "uphill",
             step_uphill,
             "The step goes up the slope: u ← αu − γ(g + λθ) has a minus, and u is added to θ.",
@@ -870,16 +1001,27 @@ def layer_rates(
     return [lr / factor**depth if depth < released else 0.0 for depth in depths]
 
 
+def as_number(value: Any) -> float:
+    """Return one entry of a list of rates as a number.
+
+    Raises:
+        WrongKind: it is none.
+    """
+    if type(value) in (int, float) or (type(value) is np.ndarray and value.ndim == 0):
+        return float(value)
+    raise WrongKind(f"expected a list of numbers, got {describe(value)} in it")
+
+
 def look_at_the_rates(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
     """Call the function once; a list of numbers is as good as an array."""
     seen = function(**inputs)
-    if type(seen) in (list, tuple) and all(
-        type(r) in (int, float) or (type(r) is np.ndarray and r.ndim == 0) for r in seen
-    ):
-        seen = np.array([float(rate) for rate in seen])
+    if type(seen) in (list, tuple):
+        seen = np.array([as_number(rate) for rate in seen])
     if isinstance(seen, np.ndarray) and seen.dtype.kind in "iu":
         seen = seen.astype(float)
     yield "the rates", seen
+    if isinstance(seen, np.ndarray):  # a tiny rate is lost in the rounding of the others
+        yield "which rates are exactly 0", seen == 0
 
 
 def rates_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -941,6 +1083,18 @@ def factor_once_for_all_below(layers, epoch, *, lr, factor=2.6, every=1):
     rates = [lr / factor if layers - 1 - k < released else 0.0 for k in range(layers)]
     rates[-1] = lr
     return rates
+
+
+def factor_times_the_depth(layers, epoch, *, lr, factor=2.6, every=1):
+    released = 1 + epoch // every
+    rates = [lr / (factor * d) if 0 < d < released else 0.0 for d in reversed(range(layers))]
+    rates[-1] = lr
+    return rates
+
+
+def powers_counted_from_the_bottom(layers, epoch, *, lr, factor=2.6, every=1):
+    released = 1 + epoch // every
+    return [lr / factor**k if layers - 1 - k < released else 0.0 for k in range(layers)]
 
 
 def lower_layers_faster(layers, epoch, *, lr, factor=2.6, every=1):
@@ -1050,6 +1204,18 @@ LAYER_RATES = Exercise(
             "layers below the head it is factor ** d.",
         ),
         Mistake(
+            "factor times the depth",
+            factor_times_the_depth,
+            "The rate is divided by factor · d. Each layer further down divides once more: "
+            "factor ** d.",
+        ),
+        Mistake(
+            "powers counted from the bottom",
+            powers_counted_from_the_bottom,
+            "The power of factor is the layer's number, so the head gets the smallest rate. It is "
+            "the number of layers between it and the head, layers − 1 − k.",
+        ),
+        Mistake(
             "lower layers faster",
             lower_layers_faster,
             "The rate grows on the way down. Lower layers need the least change: divide by factor.",
@@ -1130,7 +1296,7 @@ def look_at_the_networks(function: Callable[..., Any], inputs: Mapping[str, Any]
     result = function(**given, rng=np.random.default_rng(inputs["seed"]))
     networks = as_list(result, "networks", len(inputs["classes"]))
     for task, layers in enumerate(networks):
-        network = as_list(layers, "layers", inputs["count"] + 1)
+        network = as_list(layers, f"layers for networks[{task}]", inputs["count"] + 1)
         for k, layer in enumerate(network):
             for key in ("w", "b"):
                 yield f"networks[{task}][{k}][{key!r}]", item(layer, f"networks[{task}][{k}]", key)
@@ -1278,6 +1444,38 @@ def head_scaled_by_its_outputs(donor, classes, rng, gradients, *, count, lr, ste
             grads = gradients(task, network)
             network = [
                 {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
+            ]
+        networks.append(network)
+    return networks
+
+
+def head_drawn_in_its_dtype(donor, classes, rng, gradients, *, count, lr, steps):
+    networks = []
+    for task, outputs in enumerate(classes):
+        n, dtype = donor[count - 1]["w"].shape[1], donor[0]["w"].dtype
+        w = (rng.standard_normal((n, outputs), dtype=dtype) / np.sqrt(n)).astype(dtype)
+        network = [*donor[:count], {"w": w, "b": np.zeros(outputs, dtype)}]
+        for _ in range(steps):
+            grads = gradients(task, network)
+            network = [
+                {key: layer[key] - lr * g[key] for key in layer}
+                for layer, g in zip(network, grads, strict=True)
+            ]
+        networks.append(network)
+    return networks
+
+
+def biases_stay(donor, classes, rng, gradients, *, count, lr, steps):
+    networks = []
+    for task, outputs in enumerate(classes):
+        n = donor[count - 1]["w"].shape[1]
+        w = (rng.standard_normal((n, outputs)) / np.sqrt(n)).astype(donor[0]["w"].dtype)
+        network = [*donor[:count], {"w": w, "b": np.zeros(outputs, w.dtype)}]
+        for _ in range(steps):
+            grads = gradients(task, network)
+            network = [
+                {"w": layer["w"] - lr * g["w"], "b": layer["b"]}
                 for layer, g in zip(network, grads, strict=True)
             ]
         networks.append(network)
@@ -1520,6 +1718,11 @@ NETWORKS_FROM_DONOR = Exercise(
             "The copied layers learn and the head does not. Every layer makes its steps.",
         ),
         Mistake(
+            "biases stay",
+            biases_stay,
+            "Only the weights learn. Every layer makes its steps with w and with b.",
+        ),
+        Mistake(
             "head not scaled",
             head_not_scaled,
             "The head's weights are not scaled: divide the normal numbers by √fan_in.",
@@ -1541,6 +1744,12 @@ NETWORKS_FROM_DONOR = Exercise(
             head_scaled_by_its_outputs,
             "The head is scaled by the number of its outputs. What counts is how many inputs are "
             "summed: fan_in, the width of the last copied layer.",
+        ),
+        Mistake(
+            "head drawn in float32",
+            head_drawn_in_its_dtype,
+            "The head is drawn in the donor's dtype, and for float32 the generator gives other "
+            "numbers. Draw, divide, and bring the result to the dtype with astype.",
         ),
         Mistake(
             "head of zeros",
@@ -1709,6 +1918,28 @@ def whole_input_on_the_way_back(x, w, b, c, *, keep=None):
     return np.mean(error**2), grads
 
 
+def keep_the_wrong_way_round(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * (1 - keep)
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    g = 2 * error / x.size
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2), grads
+
+
+def gradient_erased_too(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    g = 2 * error / x.size
+    if keep is not None:
+        g = g * keep
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2), grads
+
+
 def kept_entries_enlarged(x, w, b, c, *, keep=None):
     seen = x if keep is None else x * keep / keep.mean()
     h = np.tanh(seen @ w + b)
@@ -1781,6 +2012,26 @@ def two_forgotten(x, w, b, c, *, keep=None):
     g = error / x.size
     d = (g @ w) * (1 - h**2)
     grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2), grads
+
+
+def half_of_the_mean(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    g = error / x.size
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.mean(error**2) / 2, grads
+
+
+def biases_averaged(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    g = 2 * error / x.size
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.mean(axis=0), "c": g.mean(axis=0)}
     return np.mean(error**2), grads
 
 
@@ -1904,6 +2155,17 @@ AUTOENCODER_GRADS = Exercise(
             "keep is never used: the encoder sees the whole x. It should see x * keep.",
         ),
         Mistake(
+            "keep the wrong way round",
+            keep_the_wrong_way_round,
+            "The encoder sees what should be erased. keep is 1 where an entry stays: x * keep.",
+        ),
+        Mistake(
+            "gradient erased, too",
+            gradient_erased_too,
+            "g is set to 0 where the input was erased, so nothing there is learned to be restored. "
+            "The loss is over all entries, and so is g.",
+        ),
+        Mistake(
             "whole input on the way back",
             whole_input_on_the_way_back,
             "The encoder's share of w is taken with the whole x. What w was multiplied with on the "
@@ -1950,6 +2212,18 @@ AUTOENCODER_GRADS = Exercise(
             "times the error.",
         ),
         Mistake(
+            "half of the mean",
+            half_of_the_mean,
+            "The loss is half of the mean. Many books do that, to be rid of the 2 in the gradient; "
+            "here both stay.",
+        ),
+        Mistake(
+            "biases averaged",
+            biases_averaged,
+            "The gradients of b and c are means over the samples. g has the 1/(BD) already: the "
+            "samples add up.",
+        ),
+        Mistake(
             "summed over the features",
             summed_over_the_features,
             "The loss is a sum over the features and a mean over the samples. Here it is the mean "
@@ -1983,6 +2257,15 @@ def restoring_gradients(h, layer):
     return {"w": h.T @ d + g.T @ code, "b": d.sum(axis=0), "c": g.sum(axis=0)}
 
 
+def restoring_gradients_with_decay(h, layer):
+    """The same and weight decay, so that whoever does not ask for gradients is found."""
+    w, code = layer["w"], np.tanh(h @ layer["w"] + layer["b"])
+    g = 2 * (code @ w.T + layer["c"] - h) / h.size
+    d = (g @ w) * (1 - code**2)
+    grads = {"w": h.T @ d + g.T @ code, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return {key: grad + layer[key] / 8 for key, grad in grads.items()}
+
+
 def greedy_layers(
     x: Array, start: Network, gradients: Callable[..., Any], *, lr: float, steps: int
 ) -> tuple[Network, list[Array]]:
@@ -2011,20 +2294,24 @@ def look_at_the_layers(function: Callable[..., Any], inputs: Mapping[str, Any]) 
 
 
 def greedy_cases(rng: np.random.Generator) -> Iterator[Case]:
-    def inputs(samples: int, width: int, count: int, steps: int) -> dict[str, Any]:
-        start = draw_layers(rng, [width] * (count + 1))
+    def inputs(
+        samples: int, sizes: Sequence[int], steps: int, gradients: Any = restoring_gradients
+    ) -> dict[str, Any]:
+        start = draw_layers(rng, sizes)
         for layer in start:
-            layer["c"] = rng.normal(size=width) / 2
+            layer["c"] = rng.normal(size=len(layer["w"])) / 2
         lr = float(rng.choice([0.2, 0.3, 0.5]))
-        x = rng.normal(size=(samples, width))
-        return {"x": x, "start": start, "gradients": restoring_gradients, "lr": lr, "steps": steps}
+        x = rng.normal(size=(samples, sizes[0]))
+        return {"x": x, "start": start, "gradients": gradients, "lr": lr, "steps": steps}
 
-    yield Case("one", "one layer, one step", inputs(4, 3, 1, 1))
-    yield Case("one", "one layer, four steps", inputs(5, 4, 1, 4))
-    yield Case("several", "two layers, three steps", inputs(4, 3, 2, 3))
-    yield Case("several", "three layers, five steps", inputs(6, 4, 3, 5))
-    yield Case("several", "two layers, no step", inputs(3, 3, 2, 0))
-    yield Case("dtype", "in float32", as_float32(inputs(4, 3, 2, 3)))
+    decayed = restoring_gradients_with_decay
+    yield Case("one", "one layer of fewer units, one step", inputs(4, (5, 3), 1))
+    yield Case("one", "one layer, four steps", inputs(5, (4, 4), 4))
+    yield Case("several", "two layers, three steps", inputs(4, (3, 3, 3), 3))
+    yield Case("several", "three layers, five steps", inputs(6, (4, 4, 4, 4), 5))
+    yield Case("several", "two layers, no step", inputs(3, (3, 3, 3), 0))
+    yield Case("several", "gradients with weight decay", inputs(4, (3, 3, 3), 2, decayed))
+    yield Case("dtype", "in float32", as_float32(inputs(4, (3, 3, 3), 3)))
 
 
 def every_layer_sees_x(x, start, gradients, *, lr, steps):
@@ -2036,6 +2323,46 @@ def every_layer_sees_x(x, start, gradients, *, lr, steps):
         h = np.tanh(h @ layer["w"] + layer["b"])
         layers.append(layer)
         codes.append(h)
+    return layers, codes
+
+
+def layers_side_by_side(x, start, gradients, *, lr, steps):
+    layers, codes = [], []
+    for layer in start:
+        for _ in range(steps):
+            g = gradients(x, layer)
+            layer = {key: layer[key] - lr * g[key] for key in layer}
+        layers.append(layer)
+        codes.append(np.tanh(x @ layer["w"] + layer["b"]))
+    return layers, codes
+
+
+def gradients_never_asked(x, start, gradients, *, lr, steps):
+    h, layers, codes = x, [], []
+    for layer in start:
+        for _ in range(steps):
+            w, code = layer["w"], np.tanh(h @ layer["w"] + layer["b"])
+            g = 2 * (code @ w.T + layer["c"] - h) / h.size
+            d = (g @ w) * (1 - code**2)
+            grads = {"w": h.T @ d + g.T @ code, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+            layer = {key: layer[key] - lr * grads[key] for key in layer}
+        h = np.tanh(h @ layer["w"] + layer["b"])
+        layers.append(layer)
+        codes.append(h)
+    return layers, codes
+
+
+def input_moves_on_with_each_step(x, start, gradients, *, lr, steps):
+    h, layers, codes = x, [], []
+    for layer in start:
+        code = np.tanh(h @ layer["w"] + layer["b"])
+        for _ in range(steps):
+            g = gradients(h, layer)
+            layer = {key: layer[key] - lr * g[key] for key in layer}
+            h = code = np.tanh(h @ layer["w"] + layer["b"])
+        layers.append(layer)
+        codes.append(code)
+        h = code
     return layers, codes
 
 
@@ -2235,6 +2562,24 @@ GREEDY_LAYERS = Exercise(
             "is the code h.",
         ),
         Mistake(
+            "layers side by side",
+            layers_side_by_side,
+            "Every layer is trained on x, and every code is made from x: the layers stand side by "
+            "side. After each layer its code takes the place of x.",
+        ),
+        Mistake(
+            "gradients never asked",
+            gradients_never_asked,
+            "gradients is never used: you work the gradients out yourself. Take those that it "
+            "gives, here with weight decay.",
+        ),
+        Mistake(
+            "input moves on with each step",
+            input_moves_on_with_each_step,
+            "Within a layer's steps its input is replaced by its code. All steps of a layer see "
+            "the same h; the code comes after the last one.",
+        ),
+        Mistake(
             "codes of the untrained layers",
             codes_of_the_untrained_layers,
             "The code is taken before the layer has learned. Train first, then hand on what the "
@@ -2309,12 +2654,19 @@ def rotation_batch(images: Array) -> tuple[Array, Array]:
     return np.concatenate(turned).reshape(-1, side * side), np.repeat(np.arange(4), len(images))
 
 
+def is_integer(value: Any) -> bool:
+    """Tell whether an entry of a list is a whole number, Python's or NumPy's."""
+    return type(value) is int or (
+        type(value) is np.ndarray and value.ndim == 0 and value.dtype.kind in "iu"
+    )
+
+
 def look_at_the_batch(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
     """Call the function once and look at what this case asks for."""
     x, turns = unpack(function(images=inputs["images"]), "x", "turns")
     yield "x", x
     if inputs["looked at"] == "both":
-        if isinstance(turns, list) and all(type(turn) is int for turn in turns):
+        if type(turns) in (list, tuple) and all(map(is_integer, turns)):
             turns = np.array(turns)
         if isinstance(turns, np.ndarray) and turns.dtype.kind not in "iu":
             raise WrongKind(f"expected turns to be integers, got {describe(turns)}")
@@ -2353,6 +2705,20 @@ def image_by_image(images):
     x = images.reshape(-1, n, n)
     x = np.stack([np.rot90(x, k, axes=(1, 2)) for k in range(4)], axis=1)
     return x.reshape(-1, n * n), np.tile(np.arange(4), len(images))
+
+
+def images_in_another_order(images):
+    n = int(np.sqrt(images.shape[1]))
+    x = images.reshape(-1, n, n)
+    x = np.stack([np.rot90(x, k, axes=(1, 2)) for k in range(4)], axis=1)
+    return x.reshape(-1, n * n), np.repeat(np.arange(4), len(images))
+
+
+def turned_over_the_batch(images):
+    n = int(np.sqrt(images.shape[1]))
+    x = images.reshape(-1, n, n)
+    x = np.concatenate([np.rot90(x, k).reshape(images.shape) for k in range(4)])
+    return x, np.repeat(np.arange(4), len(images))
 
 
 def turns_in_another_order(images):
@@ -2465,6 +2831,18 @@ ROTATION_BATCH = Exercise(
             image_by_image,
             "The four rotations of an image stand next to each other. The text asks for all images "
             "as they are, then all with one turn, and so on.",
+        ),
+        Mistake(
+            "images in another order",
+            images_in_another_order,
+            "The four rotations of an image stand next to each other, and the labels run in four "
+            "blocks: label and image do not belong together. Put the images in blocks, too.",
+        ),
+        Mistake(
+            "turned over the batch",
+            turned_over_the_batch,
+            "np.rot90 turns the first two axes where nothing else is said, and the first is the "
+            "batch: pixels of different images mix. Say axes=(1, 2).",
         ),
         Mistake(
             "turns in another order",

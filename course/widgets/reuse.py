@@ -666,6 +666,7 @@ def autoencoder_explorer() -> LiveFigure:
         snapshots, whole = learned_autoencoders(taught[kind])
         images = digits().x_test[:_JUDGED]
         shown = images * (np.random.default_rng(0).random(images.shape) >= erased)
+        learned_from = "half erased" if taught[kind] else "whole"
         errors = [np.mean((restored(shown, params) - images) ** 2) for params in snapshots]
         some = slice(SHOWN * first, SHOWN * first + SHOWN)
         rows = (images[some], shown[some], restored(shown[some], snapshots[epoch]))
@@ -674,8 +675,9 @@ def autoencoder_explorer() -> LiveFigure:
             curve.set_data(np.arange(SNAPSHOTS + 1), np.minimum(values, 1.25))
         now.set_data([epoch], [min(errors[epoch], 1.25)])
         return (
-            f"{kind}, after {epoch} epochs, {100 * erased:.0f} % of the pixels erased: error "
-            f"{errors[epoch]:.3f}; guessing the mean digit would give about 1."
+            f"Learned from {learned_from} images, {_epochs_long(epoch)}. {100 * erased:.0f} % of "
+            f"the pixels erased: error {errors[epoch]:.3f}; each pixel's mean would give "
+            f"{np.mean(images**2):.3f}."
         )
 
     return LiveFigure(
@@ -718,7 +720,7 @@ def gan_explorer() -> LiveFigure:
         for line, logit in ((made, of_made), (real, of_real)):
             line.set_data([np.clip(logit, -8, 8)] * 2, [0, 1])
         return (
-            f"After {epoch} epochs D gives made images the logit {of_made:.1f}, real ones "
+            f"After {_epochs_long(epoch)} D gives made images the logit {of_made:.1f}, real ones "
             f"{of_real:.1f}. Slope of −ln σ(D): {_sigmoid(-of_made):.3f}, of ln(1 − σ(D)): "
             f"{_sigmoid(of_made):.3f}."
         )
@@ -734,6 +736,10 @@ def gan_explorer() -> LiveFigure:
         draw=draw,
         play="epoch",
     )
+
+
+def _epochs_long(count: int) -> str:
+    return f"{count} epoch{'s' if count != 1 else ''}"
 
 
 def _sigmoid(z: Any) -> Any:

@@ -190,9 +190,8 @@ for task, split in TASKS.items():
 # A linear head by least squares, on the donor's layers and on layers with random weights that nobody has taught.
 # *Hidden layers* 0 is a head on the pixels. Left: by the number of labels. Right: by the number of layers.
 #
-# 1. *odd or even*: raise *hidden layers* from 0 to 3. Which layer knows most? With how many labels do the pixels catch
-#    up?
-# 2. *digits 5 to 9*: the same. What happens on the way up? Why are layers *worse* than random ones that have learned?
+# 1. *odd or even*: raise *hidden layers* from 0 to 3. Which layer knows most? Do the pixels ever catch up?
+# 2. *digits 5 to 9*: the same. What happens on the way up? Why are layers that have learned *worse* than random ones?
 # 3. *moved by one pixel*: compare the first layer with the third.
 # 4. Ten labels: change the *draw*. How much of a difference between two curves is luck?
 
@@ -277,10 +276,11 @@ assert mean(gains("shifted", "released-2", "scratch")[0]) > 0.01
 
 # %% [markdown]
 # - **The near task gains a lot.** With 30 labels the frozen donor reaches what scratch needs far more than 100 for. With
-#   500 frozen layers gain next to nothing, and released ones two points: labels can buy what the donor knew.
-# - **The moved digits gain a little**, at few labels, with one or two layers copied and released: three or four points,
-#   little more than two standard errors. All three layers frozen lose four to nine; they are worth no more than random
-#   ones (see below).
+#   500 the whole donor frozen gains next to nothing, and two or three layers released two points: labels can buy what
+#   the donor knew.
+# - **The moved digits gain a little**, at few labels, with two layers copied and released: three or four points, little
+#   more than two standard errors. All three layers frozen lose four to nine; they are worth hardly more than random ones
+#   (see below).
 # - **The other digits gain nothing**, in no way and at no number of labels. Frozen layers lose, the more the higher.
 #
 # Is it at least *knowledge* that the frozen layers bring? Compare with layers never taught:
@@ -310,10 +310,10 @@ assert first[0] > first[1] > first[2]
 #
 # > **The sources differ.** The notes promise that reusing layers means "accelerating the training process and reducing
 # > the need for large amounts of labeled data", and that upper hidden layers "are less likely to be as useful as the
-# > lower layers". The second is so for our two farther tasks, and the other way round for the near one, where the top layer is the best. The first depends
-# > on the distance: 13 points at 30 labels for the near task, nothing for the far one. And these are digits of 8 × 8
-# > pixels: networks of millions of images have lower layers that are good for nearly every photograph. Ours has seen 700
-# > images of five digits.
+# > lower layers". The second is so for our two farther tasks, and the other way round for the near one, where the top
+# > layer is the best. The first depends on the distance: 13 points at 30 labels for the near task, nothing for the far
+# > one. And these are digits of 8 × 8 pixels: networks that have seen millions of images have lower layers that are good
+# > for nearly every photograph. Ours have seen 700 digits.
 #
 # ## 4. How far down does it pay to release?
 #
@@ -532,7 +532,7 @@ autoencoder_explorer()
 #
 # 1. Epoch 1: read the two slopes at the green line. By which factor do they differ?
 # 2. Press play. Where do the two lines go, and what would it mean if they met?
-# 3. Last epoch: change the *draw*. Which digits does it make, which are missing?
+# 3. Last epoch: change the *draw*. Are these digits yet? What do they have of digits, and what is missing?
 
 # %%
 gan_explorer()

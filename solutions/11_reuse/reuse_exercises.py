@@ -95,11 +95,13 @@ check(frozen_backward).award()
 # $$u ← α\,u - γ\,(g + λ\,θ), \qquad θ ← θ + u .$$
 #
 # A frozen layer makes no step at all. Its arrays *and* its velocities come back as they were, bit for bit: no
-# decay, no coasting, and a velocity that waits until the layer is released.
+# decay, no coasting, and a velocity that waits until the layer is released. A step times 0 is a step, too: it makes
+# NaN of a NaN, and 0.0 of a −0.0.
 #
-# `layers` is the network, `velocities` a list of the same structure that holds u. `grads` is a list of dicts g, or
-# `None`; for a frozen layer there may be a gradient all the same, and it is to be ignored. A layer that learns always
-# has a gradient. `lr` is γ, `momentum` is α, `weight_decay` is λ. Return `(layers, velocities)`, two new lists.
+# `layers` is the network, `velocities` a list of the same structure that holds u. `grads` has one entry for each layer:
+# a dict of the gradients g, or `None`. For a frozen layer there may be a gradient all the same. Ignore it, whatever it
+# holds, NaN or ∞ included. A layer that learns always has a gradient. `lr` is γ, `momentum` is α, `weight_decay` is λ.
+# Return `(layers, velocities)`, two new lists; a frozen layer's arrays in them may be those that you were given.
 #
 # **By hand.** θ = 1, u = 0.5, g = 2, γ = 0.1, α = 0.5, λ = 1. It learns: u = 0.25 − 0.1 · (2 + 1) = −0.05 and
 # θ = 0.95. It is frozen: u = 0.5 and θ = 1.
@@ -148,7 +150,8 @@ check(frozen_step).award()
 #
 # So in epoch e the number of released layers is 1 + ⌊e / every⌋, at most all. `layers` is the number of layers, the
 # head among them; `epoch`, counted from 0, and `every`, at least 1, are whole numbers; `factor` is at least 1. Return a
-# list (or an array) of `layers` rates: entry 0 is that of the lowest layer, the last is that of the head.
+# list (or an array) of `layers` rates: entry 0 is that of the lowest layer, the last is that of the head. The rate of a
+# layer that is not released is exactly 0.
 #
 # **By hand.** Three layers, lr = 0.4, factor 2, every 5 epochs. Epochs 0 to 4: 0, 0, 0.4. Epochs 5 to 9: 0, 0.2, 0.4.
 # From epoch 10 on: 0.1, 0.2, 0.4.
@@ -233,7 +236,7 @@ check(networks_from_donor).award()
 # ## 5. An autoencoder (6 points)
 #
 # Tied weights: the decoder uses $W^T$. With `keep` the encoder does not see all of x: `keep` has the shape of x and
-# holds 0 where an entry is erased and 1 elsewhere. Without it (`None`) the encoder sees x. What is to be restored is
+# holds 0 where an entry is erased and 1 elsewhere. Where `keep is None` the encoder sees x. What is to be restored is
 # always the whole x:
 #
 # $$\tilde x = x \cdot \text{keep}, \qquad h = \tanh(\tilde x W + b), \qquad \hat x = h W^T + c, \qquad
@@ -246,7 +249,8 @@ check(networks_from_donor).award()
 # \frac{∂L}{∂W} = \underbrace{\tilde x^T d}_{\text{as encoder}} + \underbrace{g^T h}_{\text{as decoder}} .$$
 #
 # `x` has the shape (B, D), `w` (D, units), `b` (units,), `c` (D,). Return `(loss, grads)`: a number, and a dict with
-# the keys `"w"`, `"b"`, `"c"`, each of the shape of its parameter.
+# the keys `"w"`, `"b"`, `"c"`, each of the shape of its parameter. The loss has the dtype of x, too: leave it as NumPy
+# gives it, since `float(...)` makes a float64 of it.
 #
 # **By hand.** x = (0.5, −1), W a column of zeros, b = 0, c = (0, 0). So h = 0, x̂ = (0, 0), and
 # L = (0.25 + 1)/2 = 0.625. g = (−0.5, 1), which is c's gradient; d = 0; W gets 0 + gᵀ · 0 = 0.
@@ -285,8 +289,9 @@ check(autoencoder_grads).award()
 # layer 1 learns as an autoencoder of that; and so on.
 #
 # `start` is the list of the layers to begin with, lowest first; here a layer has three arrays, `"w"`, `"b"`, `"c"`.
-# You are given `gradients(h, layer)`, a dict with the gradients of all three for the autoencoder of h. With
-# $h_0 = x$, for layer l = 0, 1, ... :
+# You are given `gradients(h, layer)`, which returns a dict with the gradients of all three for an autoencoder of h. They
+# need not be those of exercise 5 (some come with weight decay): take what it returns. The layers may have any widths.
+# With $h_0 = x$, for layer l = 0, 1, ... :
 #
 # 1. make `steps` steps of gradient descent on the whole of $h_l$: $θ ← θ - \text{lr} \cdot g$ for w, b and c, with new
 #    gradients before each step (`steps` may be 0);
@@ -370,9 +375,10 @@ check(rotation_batch).award()
 # %% [markdown]
 # ## 8. In your own words (6 points)
 #
-# A clinic has 60 labelled X-ray images of a rare disease and 50 000 unlabelled ones. A colleague takes a large network
-# that was trained on photographs of animals, replaces its head, and trains everything with the rate the network was
-# once trained with. The result is no better than training from scratch. She concludes: "Transfer does not work for us."
+# A clinic has 60 labelled X-ray images of a rare disease to train with, 40 more to test with, and 50 000 unlabelled ones.
+# A colleague takes a large network that was trained on photographs of animals, replaces its head, and trains everything
+# with the rate the network was once trained with. The result is no better than training from scratch. She concludes:
+# "Transfer does not work for us."
 #
 # 1. What has probably happened to the copied layers in the first steps, and why just then? Say what she should try
 #    instead, step by step. (2 points)

@@ -139,6 +139,80 @@ def test_a_layer_that_moves_by_one_unit_in_the_last_place_is_found():
     assert "kept every bit" in str(verdict)
 
 
+class Trusted:
+    """An answer whose libraries are not looked at: it uses the reference."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
+
+    def foreign_libraries(self, allowed):
+        return []
+
+
+def frozen_step_with(kept):
+    """Return a right step whose frozen arrays go through a function."""
+
+    def stepped(layers, grads, velocities, frozen, **hyper):
+        pair = unit.frozen_step(layers, grads, velocities, frozen, **hyper)
+        return tuple(
+            [
+                {key: kept(array) if k in frozen else array for key, array in layer.items()}
+                for k, layer in enumerate(network)
+            ]
+            for network in pair
+        )
+
+    return Trusted(stepped)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [lambda array: array + 0.0, lambda array: array + 1e-30, lambda array: array.round(15)],
+    ids=["the sign of a zero", "a tiny step away from 0", "digits"],
+)
+def test_what_is_lost_of_a_frozen_layer_is_found(kept):
+    verdict = judge(unit.FROZEN_STEP, frozen_step_with(kept), PUBLIC_SEED)
+    assert "frozen" in {part.name for part in verdict.parts if not part.earned}
+    assert judge(unit.FROZEN_STEP, frozen_step_with(np.copy), PUBLIC_SEED).status == "right"
+
+
+@pytest.mark.parametrize("exercise", [unit.FROZEN_BACKWARD, unit.FROZEN_STEP])
+def test_frozen_comes_in_any_order(exercise):
+    frozen = [given["frozen"] for given in inputs_of(exercise)]
+    lists = [f for each in frozen for f in (each if each and type(each[0]) is list else [each])]
+    assert any(f != sorted(f) for f in lists)
+    assert any(len(f) > 1 and f == sorted(f) for f in lists)
+
+
+def test_a_layer_that_is_not_released_has_exactly_the_rate_0():
+    def tiny(layers, epoch, **hyper):
+        return [rate or 1e-20 for rate in unit.layer_rates(layers, epoch, **hyper)]
+
+    verdict = judge(unit.LAYER_RATES, Trusted(tiny), PUBLIC_SEED)
+    assert {part.name for part in verdict.parts if not part.earned} == {"first", "released"}
+    assert "exactly 0" in str(verdict)
+
+
+def test_a_rate_that_is_no_number_is_named():
+    def none(layers, epoch, **hyper):
+        return [rate or None for rate in unit.layer_rates(layers, epoch, **hyper)]
+
+    text = str(judge(unit.LAYER_RATES, Trusted(none), PUBLIC_SEED))
+    assert "expected a list of numbers, got None in it" in text
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_turns_may_stand_in_a_list(kind):
+    def listed(images):
+        x, turns = unit.rotation_batch(images)
+        return x, kind(turns)
+
+    assert judge(unit.ROTATION_BATCH, Trusted(listed), PUBLIC_SEED).status == "right"
+
+
 @pytest.mark.parametrize(("factor", "every"), [(2.6, 1), (1.0, 3), (4.0, 5)])
 def test_rates_only_ever_grow_from_0_and_towards_the_head(factor, every):
     rates = np.array(
