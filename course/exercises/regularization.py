@@ -51,12 +51,18 @@ def dropout_forward(
 
 
 def play_dropout(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
-    """Call it at inference, or in training with a generator of the given seed."""
+    """Call it at inference, or in training with a generator of the given seed; float32 in both.
+
+    Two faults at once, one in each mode, can be told from either alone only by a case with both.
+    """
+    x, rate = inputs["x"], inputs["rate"]
     rng = None if inputs["seed"] is None else np.random.default_rng(inputs["seed"])
-    y, kept = unpack(function(inputs["x"], rate=inputs["rate"], rng=rng), "y", "kept")
+    y, kept = unpack(function(x, rate=rate, rng=rng), "y", "kept")
     yield "y", y
-    if inputs["x"].dtype == np.float64:
-        yield "kept", kept
+    yield "kept", kept
+    if x.dtype == np.float32:
+        yield "whether kept is Boolean", isinstance(kept, np.ndarray) and kept.dtype == bool
+        yield "y at inference", unpack(function(x, rate=rate), "y", "kept")[0]
 
 
 def dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -67,11 +73,14 @@ def dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
     small, large = float(rng.choice([0.2, 0.25, 0.3])), float(rng.choice([0.6, 0.7, 0.75]))
     yield Case("training", "in training, half of a batch", inputs(4, 6, 0.5))
     yield Case("training", "in training, a small rate", inputs(6, 5, small))
-    yield Case("training", "in training, a large rate", inputs(5, 8, large))
+    rectified = inputs(5, 8, large)
+    rectified["x"] = np.maximum(rectified["x"], 0)
+    yield Case("training", "in training, a large rate, after a ReLU", rectified)
     yield Case("training", "in training, the rate 0", inputs(2, 3, 0.0))
     yield Case("inference", "at inference, a small rate", inputs(3, 4, small, training=False))
     yield Case("inference", "at inference, a large rate", inputs(2, 5, large, training=False))
-    yield Case("dtype", "in training, float32", as_float32(inputs(4, 6, small)))
+    both = as_float32(inputs(4, 6, small))
+    yield Case("dtype", "float32, in training and at inference", both)
 
 
 def factor_forgotten(x, *, rate, rng=None):
@@ -176,6 +185,69 @@ def never_dropped(x, *, rate, rng=None):
     return x.copy(), np.ones(x.shape, dtype=bool)
 
 
+def the_first_papers_way(x, *, rate, rng=None):
+    if rng is None:
+        return x * (1 - rate), np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) >= rate
+    return x * kept, kept
+
+
+def mask_never_used(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) >= rate
+    return x / (1 - rate), kept
+
+
+def dropped_entries_left_as_they_are(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) >= rate
+    return np.where(kept, x / (1 - rate), x), kept
+
+
+def divided_by_the_share_that_stayed(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) >= rate
+    return x * kept / kept.mean(dtype=x.dtype), kept
+
+
+def kept_above_one_minus_the_rate(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) >= 1 - rate
+    return x * kept / (1 - rate), kept
+
+
+def drawn_in_float32(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape, dtype=x.dtype) >= rate
+    return x * kept / (1 - rate), kept
+
+
+def one_number_for_all(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = np.full(x.shape, rng.random() >= rate)
+    return x * kept / (1 - rate), kept
+
+
+def mask_of_numbers(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, x.dtype)
+    kept = (rng.random(x.shape) >= rate).astype(x.dtype)
+    return x * kept / (1 - rate), kept
+
+
+def mask_read_off_the_output(x, *, rate, rng=None):
+    if rng is None:
+        return x, x != 0
+    y = np.where(rng.random(x.shape) >= rate, x / (1 - rate), np.zeros_like(x))
+    return y, y != 0
+
+
 def dropout_with_where(x, *, rate, rng=None):
     if rng is None:
         return x, np.full(x.shape, True)
@@ -209,7 +281,7 @@ DROPOUT_FORWARD = Exercise(
     parts=(
         Part("training", 2, "in training: entries dropped, the others enlarged"),
         Part("inference", 1, "at inference: x as it is"),
-        DTYPE,
+        Part("dtype", 0.5, "float32 in, float32 out, a Boolean mask", kind="dtype"),
         INPUTS,
     ),
     cases=dropout_cases,
@@ -305,6 +377,60 @@ DROPOUT_FORWARD = Exercise(
             "y is right, but you return the factors 0 and 1/(1 − p). Return the mask, True where "
             "an entry was kept.",
         ),
+        Mistake(
+            "the first paper's way",
+            the_first_papers_way,
+            "Nothing is divided in training, and at inference you multiply by 1 − p. That is the "
+            "first paper's dropout, and it fits together; asked for is the inverted one: divide by "
+            "1 − p in training, return x as it is at inference.",
+        ),
+        Mistake(
+            "mask never used",
+            mask_never_used,
+            "The mask is drawn and returned, but y does not use it: nothing is dropped, and all "
+            "entries are divided by 1 − p. Multiply by the mask.",
+        ),
+        Mistake(
+            "dropped entries left as they are",
+            dropped_entries_left_as_they_are,
+            "Where an entry is dropped you leave x as it is. Dropped means 0.",
+        ),
+        Mistake(
+            "divided by the share that stayed",
+            divided_by_the_share_that_stayed,
+            "You divide by the share that this mask has kept. It differs from draw to draw; the "
+            "factor is fixed, 1/(1 − p).",
+        ),
+        Mistake(
+            "kept above 1 minus the rate",
+            kept_above_one_minus_the_rate,
+            "You keep where u >= 1 − p, which is the share p. rate is the share that is dropped: "
+            "keep where u >= p.",
+        ),
+        Mistake(
+            "drawn in float32",
+            drawn_in_float32,
+            "In float32 the mask is another: rng.random with a dtype draws other numbers. Draw u "
+            "as ever, u = rng.random(x.shape); the mask is Boolean and widens nothing.",
+        ),
+        Mistake(
+            "one number for all",
+            one_number_for_all,
+            "rng.random() gives one number, so the whole batch is kept or lost at once. Draw one "
+            "for each entry: rng.random(x.shape).",
+        ),
+        Mistake(
+            "mask of numbers",
+            mask_of_numbers,
+            "The values are right, but the mask is an array of numbers. A Boolean array was asked "
+            "for: ~kept and x[kept] need one.",
+        ),
+        Mistake(
+            "mask read off the output",
+            mask_read_off_the_output,
+            "You take for dropped what is 0 in y. An x that is 0 (after a ReLU about half of them "
+            "are) can be kept as well: return the mask that was drawn.",
+        ),
     ),
     honest=(dropout_with_where, dropout_in_place_on_a_copy, dropout_entry_by_entry),
 )
@@ -316,6 +442,13 @@ DROPOUT_FORWARD = Exercise(
 def dropout_backward(grad: Array, kept: Array | None, *, rate: float) -> Array:
     """Return ∂L/∂x of inverted dropout; kept is None where the forward pass was inference."""
     return grad.copy() if kept is None else grad * kept / (1 - rate)
+
+
+def play_dropout_backward(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
+    """Call it after a pass in training or at inference; float32 after both, as `play_dropout`."""
+    yield "the result", function(**inputs)
+    if inputs["grad"].dtype == np.float32:
+        yield "the result after inference", function(**{**inputs, "kept": None})
 
 
 def dropout_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -332,7 +465,8 @@ def dropout_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("training", "a sample of which nothing was kept", nothing)
     yield Case("modes", "after inference", inputs(3, 4, rate, training=False))
     yield Case("modes", "after training, the rate 0.5", inputs(3, 4, 0.5))
-    yield Case("dtype", "in float32", as_float32(inputs(3, 5, rate)))
+    both = as_float32(inputs(3, 5, rate))
+    yield Case("dtype", "float32, after training and after inference", both)
 
 
 def backward_without_the_factor(grad, kept, *, rate):
@@ -371,6 +505,30 @@ def derivative_alone(grad, kept, *, rate):
     return np.ones_like(grad) if kept is None else kept / np.asarray(1 - rate, grad.dtype)
 
 
+def backward_of_the_first_papers_way(grad, kept, *, rate):
+    return grad * (1 - rate) if kept is None else grad * kept
+
+
+def mask_used_nowhere(grad, kept, *, rate):
+    return grad / (1 - rate)
+
+
+def backward_with_dropped_entries_left(grad, kept, *, rate):
+    return grad if kept is None else np.where(kept, grad / (1 - rate), grad)
+
+
+def backward_by_the_share_that_stayed(grad, kept, *, rate):
+    return grad if kept is None else grad * kept / kept.mean(dtype=grad.dtype)
+
+
+def nothing_after_inference(grad, kept, *, rate):
+    return np.zeros_like(grad) if kept is None else grad * kept / (1 - rate)
+
+
+def backward_averaged_over_the_samples(grad, kept, *, rate):
+    return grad if kept is None else grad * kept / (1 - rate) / len(grad)
+
+
 def backward_with_where(grad, kept, *, rate):
     if kept is None:
         return grad
@@ -403,6 +561,7 @@ DROPOUT_BACKWARD = Exercise(
         INPUTS,
     ),
     cases=dropout_backward_cases,
+    run=play_dropout_backward,
     scale=1.0,
     mistakes=(
         Mistake(
@@ -456,6 +615,43 @@ DROPOUT_BACKWARD = Exercise(
             "The factor stands there twice. The gradient passes the layer once: grad · kept / "
             "(1 − p).",
         ),
+        Mistake(
+            "the first paper's way",
+            backward_of_the_first_papers_way,
+            "Nothing is divided after training, and after inference you multiply by 1 − p. That "
+            "belongs to the first paper's dropout. Inverted dropout has the factor 1/(1 − p) in "
+            "training and none at inference.",
+        ),
+        Mistake(
+            "mask used nowhere",
+            mask_used_nowhere,
+            "kept is never used: every gradient is divided by 1 − p, after inference, too. In "
+            "training multiply by the mask as well; after inference grad passes as it is.",
+        ),
+        Mistake(
+            "dropped entries left as they are",
+            backward_with_dropped_entries_left,
+            "Where an entry was dropped you leave the gradient as it is. y does not depend on that "
+            "entry: its gradient is 0.",
+        ),
+        Mistake(
+            "divided by the share that stayed",
+            backward_by_the_share_that_stayed,
+            "You divide by the share that this mask has kept. The forward pass divided by 1 − p, "
+            "whatever was drawn.",
+        ),
+        Mistake(
+            "nothing after inference",
+            nothing_after_inference,
+            "kept is None means that nothing was dropped, not everything: after inference grad "
+            "passes as it is.",
+        ),
+        Mistake(
+            "averaged over the samples",
+            backward_averaged_over_the_samples,
+            "You divide by the number of samples, too. That belongs to the loss; a layer hands on "
+            "each sample's own gradient.",
+        ),
     ),
     honest=(backward_with_where, backward_with_factors, backward_entry_by_entry),
 )
@@ -481,6 +677,13 @@ def dropout_network(
         if k < len(weights) - 1:
             h = np.maximum(h, 0)
     return h
+
+
+def play_network(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Observations:
+    """Call it in training or at inference; float32 in both, as `play_dropout`."""
+    yield "the result", function(**inputs)
+    if inputs["x"].dtype == np.float32:
+        yield "the result at inference", function(**{**inputs, "masks": None})
 
 
 def network_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -510,7 +713,8 @@ def network_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("inference", "at inference", inputs(4, (4, 8, 6, 3), three, training=False))
     one = inputs(3, (3, 6, 2), [0.5, 0.25], training=False)
     yield Case("inference", "at inference, one hidden layer", one)
-    yield Case("dtype", "in float32", as_float32(inputs(3, (4, 6, 5, 2), three)))
+    both = as_float32(inputs(3, (4, 6, 5, 2), three))
+    yield Case("dtype", "float32, in training and at inference", both)
 
 
 def masks_never_used(x, weights, biases, *, rates, masks=None):
@@ -669,6 +873,82 @@ def probabilities_returned(x, weights, biases, *, rates, masks=None):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def network_the_first_papers_way(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        h = h * (1 - rates[k]) if masks is None else h * masks[k]
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def network_multiplied(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = h * masks[k] * (1 - rates[k])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def factors_without_masks(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = h / (1 - rates[k])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def network_with_dropped_entries_left(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = np.where(masks[k], h / (1 - rates[k]), h)
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def last_rate_everywhere(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = h * masks[k] / (1 - rates[-1])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def rates_turned_round(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if masks is not None:
+            h = h * masks[k] / (1 - rates[-1 - k])
+        h = h @ w + b
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
+def network_without_biases(x, weights, biases, *, rates, masks=None):
+    h = x
+    for k, w in enumerate(weights):
+        if masks is not None:
+            h = h * masks[k] / (1 - rates[k])
+        h = h @ w
+        if k < len(weights) - 1:
+            h = np.maximum(h, 0)
+    return h
+
+
 def network_dropping_before_the_relu(x, weights, biases, *, rates, masks=None):
     if masks is not None:
         x = x * masks[0] / (1 - rates[0])
@@ -717,6 +997,7 @@ DROPOUT_NETWORK = Exercise(
         INPUTS,
     ),
     cases=network_cases,
+    run=play_network,
     scale=1.0,
     mistakes=(
         Mistake(
@@ -805,6 +1086,47 @@ DROPOUT_NETWORK = Exercise(
             "x itself passes a ReLU and loses its negative entries. The ReLU comes after a dense "
             "layer, not before the first.",
         ),
+        Mistake(
+            "the first paper's way",
+            network_the_first_papers_way,
+            "Nothing is divided in training, and at inference each layer's input is multiplied by "
+            "1 − p. That is the first paper's dropout; asked for is the inverted one: h · mask / "
+            "(1 − rates[k]) in training, nothing at inference.",
+        ),
+        Mistake(
+            "multiplied in the place of divided",
+            network_multiplied,
+            "What is kept is multiplied by 1 − p. To make up for the dropped entries it must grow: "
+            "divide.",
+        ),
+        Mistake(
+            "factors without masks",
+            factors_without_masks,
+            "Each layer's input is divided by 1 − p, but nothing is dropped. Multiply by masks[k], "
+            "too.",
+        ),
+        Mistake(
+            "dropped entries left as they are",
+            network_with_dropped_entries_left,
+            "Where an entry is dropped you leave it as it is. Dropped means 0: h · mask / (1 − "
+            "rates[k]).",
+        ),
+        Mistake(
+            "last rate everywhere",
+            last_rate_everywhere,
+            "Every layer takes rates[-1]. Layer k has a rate of its own, rates[k].",
+        ),
+        Mistake(
+            "rates turned round",
+            rates_turned_round,
+            "The rates are taken from the end. rates[0] is that of x, rates[k] that of the input "
+            "of layer k.",
+        ),
+        Mistake(
+            "biases forgotten",
+            network_without_biases,
+            "The biases are missing: a dense layer is h @ w + b.",
+        ),
     ),
     honest=(
         network_dropping_before_the_relu,
@@ -847,7 +1169,9 @@ def moment_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("variance", "variance, as many of each", inputs("variance", 3, 3, 3))
     yield Case("variance", "variance of two passes", inputs("variance", 2, 4, 3))
     large = inputs("both", 4, 3, 3)
-    large["logits"] += 1000.0 * rng.permutation([-1.0, 0.0, 1.0])[None, :, None]
+    far = 1000.0 * rng.permutation([-1.0, 0.0, 1.0])
+    large["logits"] += far[:, None]
+    large["logits"][:, far == 0] += far  # a row with both, where only its largest can be subtracted
     yield Case("large", "logits near 1000 and near −1000", large)
     yield Case("dtype", "in float32", as_float32(inputs("both", 6, 3, 4)))
 
@@ -936,6 +1260,35 @@ def one_maximum_for_all(logits):
     return p.mean(axis=0), p.var(axis=0)
 
 
+def moments_before_the_softmax(logits):
+    z = logits.mean(axis=0)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True), logits.var(axis=0)
+
+
+def not_normalised(logits):
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e.mean(axis=0), e.var(axis=0)
+
+
+def one_sum_for_all(logits):
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    p = e / e.sum()
+    return p.mean(axis=0), p.var(axis=0)
+
+
+def smallest_subtracted(logits):
+    e = np.exp(logits - logits.min(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    return p.mean(axis=0), p.var(axis=0)
+
+
+def moments_in_the_other_order(logits):
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    return p.var(axis=0), p.mean(axis=0)
+
+
 def moments_by_squares(logits):
     e = np.exp(logits - np.max(logits, axis=2)[:, :, None])
     p = e / np.sum(e, axis=2)[:, :, None]
@@ -995,10 +1348,10 @@ MC_DROPOUT_MOMENTS = Exercise(
             "softmax of each pass first.",
         ),
         Mistake(
-            "divided by N − 1",
+            "divided by S − 1",
             moments_with_n_minus_1,
             "The variance is divided by the number of passes less 1 (ddof=1). Here it is the mean "
-            "squared deviation, divided by N.",
+            "squared deviation, divided by S.",
         ),
         Mistake(
             "standard deviation",
@@ -1064,6 +1417,35 @@ MC_DROPOUT_MOMENTS = Exercise(
             one_maximum_for_all,
             "One maximum is subtracted from all logits; rows far below it become 0/0. Each row "
             "needs its own: max(axis=-1, keepdims=True).",
+        ),
+        Mistake(
+            "moments before the softmax",
+            moments_before_the_softmax,
+            "Both moments are taken of the logits, and only then comes a softmax, for the mean. "
+            "Each pass is a prediction of its own: first the softmax of each, then mean and "
+            "variance of the probabilities.",
+        ),
+        Mistake(
+            "not normalised",
+            not_normalised,
+            "exp alone gives no probabilities: divide each row by its sum over the classes.",
+        ),
+        Mistake(
+            "one sum for all",
+            one_sum_for_all,
+            "You divide by the sum of everything. Each row has its own sum: e.sum(axis=-1, "
+            "keepdims=True).",
+        ),
+        Mistake(
+            "another number than the largest subtracted",
+            smallest_subtracted,
+            "What you subtract is not each row's largest logit. In a row with 1000 and −1000 the "
+            "exponential still overflows; after the largest no exponent is above 0.",
+        ),
+        Mistake(
+            "in the other order",
+            moments_in_the_other_order,
+            "You return (variance, mean). Asked for is (mean, variance).",
         ),
     ),
     honest=(moments_by_squares, moments_pass_by_pass, moments_sample_by_sample),
@@ -1217,6 +1599,61 @@ def first_matrix_only(loss, params, grads, *, weight_decay):
     return loss, new
 
 
+def biases_in_the_loss(loss, params, grads, *, weight_decay):
+    loss = loss + weight_decay / 2 * sum(np.sum(p**2) for p in params)
+    return loss, [g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)]
+
+
+def biases_in_the_gradients(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.sum(w**2)
+    return loss, [g + weight_decay * p for p, g in zip(params, grads, strict=True)]
+
+
+def mean_in_the_loss(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.mean(w**2)
+    return loss, [g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)]
+
+
+def penalty_alone(loss, params, grads, *, weight_decay):
+    penalty = weight_decay / 2 * sum(np.sum(w**2) for w in params if w.ndim == 2)
+    return penalty, [
+        g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)
+    ]
+
+
+def gradient_of_the_penalty_alone(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.sum(w**2)
+    return loss, [
+        weight_decay * p if p.ndim == 2 else g for p, g in zip(params, grads, strict=True)
+    ]
+
+
+def gradients_of_the_biases_lost(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.sum(w**2)
+    return loss, [
+        g + weight_decay * p if p.ndim == 2 else np.zeros_like(g)
+        for p, g in zip(params, grads, strict=True)
+    ]
+
+
+def every_second_array(loss, params, grads, *, weight_decay):
+    new = []
+    for k, (p, g) in enumerate(zip(params, grads, strict=True)):
+        if k % 2 == 0:
+            loss = loss + weight_decay / 2 * np.sum(p**2)
+            g = g + weight_decay * p
+        new.append(g)
+    return loss, new
+
+
 def penalty_in_a_loop(loss, params, grads, *, weight_decay):
     new = []
     for p, g in zip(params, grads, strict=True):
@@ -1334,6 +1771,48 @@ L2_PENALTY = Exercise(
             first_matrix_only,
             "Only the first matrix is penalised. Add up over all of them.",
         ),
+        Mistake(
+            "biases in the loss",
+            biases_in_the_loss,
+            "The gradients are right, but the loss adds the squares of the biases, too. The "
+            "penalty is on the matrices only.",
+        ),
+        Mistake(
+            "biases in the gradients",
+            biases_in_the_gradients,
+            "The loss is right, but the gradients of the biases get λb. The penalty is on the "
+            "matrices only.",
+        ),
+        Mistake(
+            "mean in the loss",
+            mean_in_the_loss,
+            "The gradients are right, but the loss averages the squares (np.mean). λW is the "
+            "gradient of (λ/2) times their sum.",
+        ),
+        Mistake(
+            "penalty alone",
+            penalty_alone,
+            "The gradients are right, but the penalty alone is returned as the loss. Add it to the "
+            "loss that you were given.",
+        ),
+        Mistake(
+            "gradient of the penalty alone",
+            gradient_of_the_penalty_alone,
+            "The loss is right, but λW stands in the place of the matrices' gradients. It is added "
+            "to them: ∂L/∂W + λW.",
+        ),
+        Mistake(
+            "gradients of the biases lost",
+            gradients_of_the_biases_lost,
+            "The gradients of the biases become 0, and the biases would never learn. They stay as "
+            "they were.",
+        ),
+        Mistake(
+            "every second array",
+            every_second_array,
+            "You penalise every second array. Matrices and biases need not take turns: look at how "
+            "many axes each has.",
+        ),
     ),
     honest=(penalty_in_a_loop, penalty_by_norms, penalty_in_place_on_copies),
 )
@@ -1380,7 +1859,7 @@ def decay_cases(rng: np.random.Generator) -> Iterator[Case]:
             "grads": [away_from_zero(rng, *shape) for _ in decoupled],
             "decoupled": decoupled,
             "lr": float(rng.choice([0.1, 0.2, 0.3])),
-            "momentum": float(rng.choice([0.5, 0.6, 0.7])),
+            "momentum": float(rng.choice([0.6, 0.7, 0.8])),  # not 0.5: α and 1 − α must differ
             "weight_decay": float(rng.choice([0.2, 0.4, 0.6])),
         }
 
@@ -1429,6 +1908,87 @@ def decay_makes_it_grow(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, 
         return theta + lr * weight_decay * theta + u, u
     u = momentum * u - lr * (grad - weight_decay * theta)
     return theta + u, u
+
+
+def l2_makes_it_grow(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = momentum * u - lr * grad
+        return theta - lr * weight_decay * theta + u, u
+    u = momentum * u - lr * (grad - weight_decay * theta)
+    return theta + u, u
+
+
+def decoupled_decay_makes_it_grow(
+    theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False
+):
+    if decoupled:
+        u = momentum * u - lr * grad
+        return theta + lr * weight_decay * theta + u, u
+    u = momentum * u - lr * (grad + weight_decay * theta)
+    return theta + u, u
+
+
+def brackets_forgotten(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = momentum * u - lr * grad
+        return theta - lr * weight_decay * theta + u, u
+    u = momentum * u - lr * grad + weight_decay * theta
+    return theta + u, u
+
+
+def l2_without_the_rate(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = momentum * u - lr * grad
+        return theta - lr * weight_decay * theta + u, u
+    u = momentum * u - lr * grad - weight_decay * theta
+    return theta + u, u
+
+
+def momentum_never_used(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = u - lr * grad
+        return theta - lr * weight_decay * theta + u, u
+    u = u - lr * (grad + weight_decay * theta)
+    return theta + u, u
+
+
+def velocity_turned_round(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        u = momentum * u + lr * grad
+        return theta - lr * weight_decay * theta - u, u
+    u = momentum * u + lr * (grad + weight_decay * theta)
+    return theta - u, u
+
+
+def average_of_the_gradients(
+    theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False
+):
+    if decoupled:
+        u = momentum * u + (1 - momentum) * grad
+        return theta - lr * weight_decay * theta - lr * u, u
+    u = momentum * u + (1 - momentum) * (grad + weight_decay * theta)
+    return theta - lr * u, u
+
+
+def old_velocity(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    if decoupled:
+        return theta - lr * weight_decay * theta + u, momentum * u - lr * grad
+    return theta + u, momentum * u - lr * (grad + weight_decay * theta)
+
+
+def both_kinds_at_once(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
+    u = momentum * u - lr * (grad + weight_decay * theta)
+    return theta - lr * weight_decay * theta + u, u
+
+
+def step_in_the_other_order(
+    theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False
+):
+    if decoupled:
+        u = momentum * u - lr * grad
+        return u, theta - lr * weight_decay * theta + u
+    u = momentum * u - lr * (grad + weight_decay * theta)
+    return u, theta + u
 
 
 def decay_without_the_rate(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
@@ -1632,6 +2192,64 @@ MOMENTUM_WITH_DECAY = Exercise(
             decay_uphill,
             "The step goes up the gradient. u = αu − γg, with a minus.",
         ),
+        Mistake(
+            "L2 makes it grow",
+            l2_makes_it_grow,
+            "The decoupled kind is right. With an L2 penalty θ grows: the penalty is added to the "
+            "gradient, u' = αu − γ(g + λθ).",
+        ),
+        Mistake(
+            "decoupled decay makes it grow",
+            decoupled_decay_makes_it_grow,
+            "L2 is right. The decoupled decay makes θ grow: it is taken off, θ − γλθ + u.",
+        ),
+        Mistake(
+            "brackets forgotten",
+            brackets_forgotten,
+            "The decoupled kind is right. With an L2 penalty −γ reaches only the gradient, and λθ "
+            "is added: put both into brackets, −γ(g + λθ).",
+        ),
+        Mistake(
+            "L2 without the rate",
+            l2_without_the_rate,
+            "The decoupled kind is right. With an L2 penalty the decay is λθ, without the rate: it "
+            "is a part of the gradient, −γ(g + λθ).",
+        ),
+        Mistake(
+            "momentum never used",
+            momentum_never_used,
+            "momentum is never used: the old velocity stays whole. It shrinks by α in each step: "
+            "αu.",
+        ),
+        Mistake(
+            "velocity turned round",
+            velocity_turned_round,
+            "Your velocity has the other sign: u = αu + γg and θ − u. Here, as in unit 03, it "
+            "points where θ goes: u = αu − γg and θ + u.",
+        ),
+        Mistake(
+            "average of the gradients",
+            average_of_the_gradients,
+            "Your u is a running average of the gradients, αu + (1 − α)g. Here, as in unit 03, it "
+            "is a sum of steps: αu − γg.",
+        ),
+        Mistake(
+            "old velocity",
+            old_velocity,
+            "θ moves by the velocity from before the step. First the new velocity, then θ moves by "
+            "that: θ' = θ + u'.",
+        ),
+        Mistake(
+            "both kinds at once",
+            both_kinds_at_once,
+            "θ decays twice in every step, through the gradient and directly. decoupled says which "
+            "of the two.",
+        ),
+        Mistake(
+            "in the other order",
+            step_in_the_other_order,
+            "You return (u, theta). Asked for is (theta, u).",
+        ),
     ),
     honest=(decay_by_shrinking_first, decay_in_place_on_copies, decay_entry_by_entry),
 )
@@ -1687,6 +2305,24 @@ def last_layer_left_out(sizes):
 
 def first_layer_left_out(sizes):
     return sum((sizes[k] + 1) * sizes[k + 1] for k in range(1, len(sizes) - 1))
+
+
+def a_bias_on_both_sides(sizes):
+    return sum((sizes[k] + 1) * (sizes[k + 1] + 1) for k in range(len(sizes) - 1))
+
+
+def first_layer_alone(sizes):
+    total = 0
+    for k in range(len(sizes) - 1):
+        total += (sizes[k] + 1) * sizes[k + 1]
+        break
+    return total
+
+
+def last_layer_alone(sizes):
+    for k in range(len(sizes) - 1):
+        total = (sizes[k] + 1) * sizes[k + 1]
+    return total
 
 
 def count_by_index(sizes):
@@ -1760,6 +2396,22 @@ COUNT_PARAMETERS = Exercise(
             "first layer left out",
             first_layer_left_out,
             "The layer from the inputs is missing. n + 1 sizes make n dense layers.",
+        ),
+        Mistake(
+            "a bias on both sides",
+            a_bias_on_both_sides,
+            "You add 1 on both sides of each matrix. A bias is one more input, not one more "
+            "output: (n_in + 1) · n_out.",
+        ),
+        Mistake(
+            "first layer alone",
+            first_layer_alone,
+            "Only the first dense layer is counted. The return comes after the loop, not inside.",
+        ),
+        Mistake(
+            "last layer alone",
+            last_layer_alone,
+            "Only the last dense layer is counted. Add each layer to the total: +=, not =.",
         ),
     ),
     honest=(count_by_index, count_of_arrays, count_with_numpy),
@@ -1873,6 +2525,50 @@ def every_layer_sees_the_inputs(budget, inputs, outputs, *, layers=1):
     return w
 
 
+def width_rounded_up(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (inputs + 1) * w + (layers - 1) * (w + 1) * w + (w + 1) * outputs
+
+    w = 1
+    while count(w) < budget:
+        w += 1
+    return w
+
+
+def width_without_output_biases(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (inputs + 1) * w + (layers - 1) * (w + 1) * w + w * outputs
+
+    w = 1
+    while count(w + 1) <= budget:
+        w += 1
+    return w
+
+
+def one_hidden_matrix_too_few(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (inputs + 1) * w + max(layers - 2, 0) * (w + 1) * w + (w + 1) * outputs
+
+    w = 1
+    while count(w + 1) <= budget:
+        w += 1
+    return w
+
+
+def biases_on_the_wrong_side(budget, inputs, outputs, *, layers=1):
+    def count(w):
+        return (outputs + 1) * w + (layers - 1) * (w + 1) * w + (w + 1) * inputs
+
+    w = 1
+    while count(w + 1) <= budget:
+        w += 1
+    return w
+
+
+def budget_shared_out(budget, inputs, outputs, *, layers=1):
+    return (budget // layers - outputs) // (inputs + 1 + outputs)
+
+
 def width_by_the_quadratic_formula(budget, inputs, outputs, *, layers=1):
     from math import isqrt
 
@@ -1934,8 +2630,8 @@ WIDTH_FOR_BUDGET = Exercise(
         Mistake(
             "biases forgotten",
             width_without_biases,
-            "The biases are not counted, so the network is a little too large. Each dense layer "
-            "has n_in · n_out + n_out parameters.",
+            "Biases are missing in your count, so the network comes out a little too large. Each "
+            "dense layer has n_in · n_out + n_out parameters.",
         ),
         Mistake(
             "always one hidden layer",
@@ -1953,6 +2649,35 @@ WIDTH_FOR_BUDGET = Exercise(
             every_layer_sees_the_inputs,
             "Every hidden layer is counted as if it saw the inputs. Only the first does; each "
             "other one has (width + 1) · width parameters.",
+        ),
+        Mistake(
+            "rounded up",
+            width_rounded_up,
+            "You return the first width that reaches the budget. Where it does not meet it exactly "
+            "that is one too many: at most the budget.",
+        ),
+        Mistake(
+            "output biases forgotten",
+            width_without_output_biases,
+            "The output layer's biases are not counted, so the width is now and then one too "
+            "large.",
+        ),
+        Mistake(
+            "one hidden matrix too few",
+            one_hidden_matrix_too_few,
+            "You count L − 2 matrices between the hidden layers. L layers have L − 1 gaps.",
+        ),
+        Mistake(
+            "biases on the wrong side",
+            biases_on_the_wrong_side,
+            "A layer's biases are counted for its inputs, or inputs and outputs are swapped, which "
+            "comes to the same. It is each output that has one: n_in · n_out + n_out.",
+        ),
+        Mistake(
+            "budget shared out",
+            budget_shared_out,
+            "The budget is divided by the number of layers. Layers do not cost the same: between "
+            "hidden layers it is (w + 1) · w. Count the whole network.",
         ),
     ),
     honest=(width_by_the_quadratic_formula, width_by_halving, width_from_a_table),

@@ -274,16 +274,15 @@ def _loss_axes(axes: Any) -> None:
 @mpl.rc_context(STYLE)
 def fit_explorer() -> LiveFigure:
     """Training and test curves of a network on few digits: too small, right, too large."""
-    figure, (loss_axes, error_axes) = canvas(9.4, 3.8, (1.0, 1.0))
+    figure, (loss_axes, error_axes) = canvas(9.4, 4.1, (1.0, 1.0))
     names = ("training part", "test part")
     losses = [loss_axes.plot([], [], **line_style(i), label=n)[0] for i, n in enumerate(names)]
-    errors = [error_axes.plot([], [], **line_style(i), label=n)[0] for i, n in enumerate(names)]
+    errors = [error_axes.plot([], [], **line_style(i))[0] for i in range(len(names))]
     (best,) = loss_axes.plot([], [], color=COLORS[2], linestyle=":", label="lowest test loss")
     _loss_axes(loss_axes)
-    loss_axes.legend(loc="lower left")
     error_axes.set(xlim=(-2, _STEPS + 2), ylim=(0, 1.03))
     error_axes.set(xlabel="steps", ylabel="share of right answers")
-    error_axes.legend(loc="center right")
+    figure.legend(handles=[*losses, best], loc="outside lower center", ncols=3)
 
     def draw(width: int, samples: int, wrong: float, seed: int) -> str:
         run = quick_run(samples, width=width, wrong=wrong, seed=seed)
@@ -321,7 +320,7 @@ def fit_explorer() -> LiveFigure:
 @mpl.rc_context(STYLE)
 def dropout_explorer() -> LiveFigure:
     """The same start with and without dropout: losses in training, with dropout off, on test."""
-    figure, (loss_axes, right_axes) = canvas(9.4, 4.0, (1.25, 1.0))
+    figure, (loss_axes, right_axes) = canvas(9.4, 4.4, (1.25, 1.0))
     plain = {"color": COLORS[6], "linewidth": 1.2}
     (train_without,) = loss_axes.plot([], [], **plain, linestyle=":", label="training, without")
     (test_without,) = loss_axes.plot([], [], **plain, linestyle="--", label="test, without")
@@ -330,13 +329,13 @@ def dropout_explorer() -> LiveFigure:
         loss_axes.plot([], [], **line_style(i), markevery=2, label=n)[0]
         for i, n in enumerate(names)
     ]
-    (share_without,) = right_axes.plot([], [], **plain, linestyle="--", label="test, without")
-    (share_with,) = right_axes.plot([], [], **line_style(1), label="test, with dropout")
+    (share_without,) = right_axes.plot([], [], **plain, linestyle="--")
+    (share_with,) = right_axes.plot([], [], **line_style(1), markevery=2)
     _loss_axes(loss_axes)
-    loss_axes.legend(loc="lower left", fontsize=10)
     right_axes.set(xlim=(-2, _STEPS + 2), ylim=(0, 1.03))
     right_axes.set(xlabel="steps", ylabel="share of right answers")
-    right_axes.legend(loc="lower right")
+    lines = [*with_it, train_without, test_without]
+    figure.legend(handles=lines, loc="outside lower center", ncols=3)
 
     def draw(rate: float, input_rate: float, samples: int, wrong: float, seed: int) -> str:
         common: dict[str, Any] = {"wrong": wrong, "seed": seed}
@@ -403,17 +402,17 @@ def _levels(rate: float, seed: int) -> tuple[Array, Array, Array]:
 @mpl.rc_context(STYLE)
 def scale_explorer() -> LiveFigure:
     """What a unit gets in training on average, beside what it gets at inference."""
-    figure, (unit_axes, layer_axes) = canvas(9.4, 4.0, (1.0, 1.15))
+    figure, (unit_axes, layer_axes) = canvas(9.4, 4.3, (1.0, 1.15))
     (forgotten,) = unit_axes.plot(
         [], [], linestyle="", marker="s", markersize=3, color=COLORS[1], label="factor forgotten"
     )
     (inverted,) = unit_axes.plot(
         [], [], linestyle="", marker="o", markersize=4, color=COLORS[0], label="inverted"
     )
-    unit_axes.plot([-8, 8], [-8, 8], color=COLORS[6], linewidth=1, label="equal")
+    (equal,) = unit_axes.plot([-8, 8], [-8, 8], color=COLORS[6], linewidth=1, label="equal")
     unit_axes.set(xlim=(-8, 8), ylim=(-8, 8))
     unit_axes.set(xlabel="input of a unit at inference", ylabel="its mean in training")
-    unit_axes.legend(loc="upper left")
+    figure.legend(handles=[forgotten, inverted, equal], loc="outside lower left", ncols=3)
     levels = np.arange(1, _LAYERS + 1)
     names = ("mean, inverted", "mean, factor forgotten", "mean square, inverted")
     lines = [layer_axes.plot([], [], **line_style(i), label=n)[0] for i, n in enumerate(names)]
@@ -441,7 +440,7 @@ def scale_explorer() -> LiveFigure:
         return (
             f"Layer {layer}: in training a unit gets {slopes[here]:.2f} times its input at "
             f"inference on average; without the factor {slopes[here] * shrunk[here]:.2g} times. "
-            f"The mean square, inverted, is {squares[here]:.3g} times as large."
+            f"The mean square, inverted, is {squares[here]:.1f} times as large."
         )
 
     return LiveFigure(
@@ -459,8 +458,8 @@ def scale_explorer() -> LiveFigure:
 
 # --- MC dropout ------------------------------------------------------------------------------
 
-SHIFTS = {"turned": ("turned, degrees", 90.0), "moved": ("moved, pixels", 3.0)}
-SHIFTS |= {"noisy": ("noise, deviation", 1.5)}
+SHIFTS = {"turned": ("turned by {:.0f}°", 90.0), "moved": ("moved by {:.2g} pixels", 3.0)}
+SHIFTS |= {"noisy": ("with noise of deviation {:.2g}", 1.5)}
 _AMOUNTS = 25
 
 
@@ -537,7 +536,7 @@ def spread_explorer() -> LiveFigure:
         wrong.set_data(shares[:-1][mistaken], doubts[:-1][mistaken])
         here.set_data([amount, amount], [0, 1])
         return (
-            f"A {label}, {title} {most * amount:.3g}: the passes say {chosen[-1]} with "
+            f"A {label}, {title.format(most * amount)}: the passes say {chosen[-1]} with "
             f"{mean[-1].max():.2f} ± {doubts[-1]:.2f}; one pass without dropout says "
             f"{single[-1].argmax()} with {single[-1].max():.2f}."
         )
@@ -652,7 +651,7 @@ def decay_explorer() -> LiveFigure:
             ring.set_data(x, np.where(y < 2.5, y, np.nan))  # above is the legend
         ends = [path[steps] for path in paths]
         return (
-            f"After {steps} steps: L2 ({ends[0][0]:.2f}, {ends[0][1]:.2f}), decoupled "
+            f"Step {steps}: L2 ({ends[0][0]:.2f}, {ends[0][1]:.2f}), decoupled "
             f"({ends[1][0]:.2f}, {ends[1][1]:.2f}); the minimum with the penalty is at "
             f"({goal[0]:.2f}, {goal[1]:.2f})."
         )

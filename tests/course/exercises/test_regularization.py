@@ -6,7 +6,7 @@ import torch
 
 from course import optimizers
 from course.activations import softmax
-from course.checking.judge import draw_cases
+from course.checking.judge import draw_cases, play
 from course.exercises import PUBLIC_SEED
 from course.exercises import regularization as unit
 from course.layers import Dropout, Linear, ReLU, Sequential, mc_dropout
@@ -59,6 +59,28 @@ def test_masks_of_the_cases_drop_some_and_keep_some(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_kept_entry_may_be_0_so_that_y_does_not_give_the_mask_away(seed):
+    assert any(
+        (kept & (y == 0)).any()
+        for given in inputs_of(unit.DROPOUT_FORWARD, seed, "training")
+        for y, kept in [
+            unit.dropout_forward(
+                given["x"], rate=given["rate"], rng=np.random.default_rng(given["seed"])
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["DROPOUT_FORWARD", "DROPOUT_BACKWARD", "DROPOUT_NETWORK"])
+def test_the_float32_case_sees_both_modes(name):
+    exercise = getattr(unit, name)
+    for case in draw_cases(exercise, PUBLIC_SEED):
+        if case.part == "dtype":
+            seen = dict(play(exercise, exercise.reference, case).seen)
+            assert next(reversed(seen)).endswith("inference")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_network_agrees_with_torch(seed):
     for given in inputs_of(unit.DROPOUT_NETWORK, seed):
         h = torch.tensor(given["x"])
@@ -101,6 +123,11 @@ def test_large_logits_are_large():
     with np.errstate(over="ignore"):
         assert np.isinf(np.exp(given["logits"])).any()
     assert given["logits"].max() - given["logits"].min(axis=-1).min() > 1900
+    within = given["logits"].max(axis=-1) - given["logits"].min(axis=-1)
+    assert (within > 1900).any()
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = np.exp(given["logits"] - given["logits"].mean(axis=-1, keepdims=True))
+    assert np.isinf(shifted).any()
 
 
 # --- decay -----------------------------------------------------------------------------------
@@ -121,6 +148,12 @@ def test_the_penaltys_gradient_is_that_of_the_penalised_loss(seed):
         np.testing.assert_allclose(loss, given["loss"] + penalised.item(), rtol=1e-12)
         for ours, leaf in zip(grads, leaves, strict=True):
             np.testing.assert_allclose(ours, leaf.grad, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_momentum_of_the_cases_is_not_its_own_complement(seed):
+    for given in inputs_of(unit.MOMENTUM_WITH_DECAY, seed):
+        assert abs(given["momentum"] - (1 - given["momentum"])) > 0.1
 
 
 def test_momentum_with_l2_is_torchs_sgd_at_a_constant_rate():
