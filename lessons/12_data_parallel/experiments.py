@@ -37,7 +37,7 @@ RATES = {
 }
 CHOICE_SEEDS, SEEDS = range(100, 102), range(8)
 SCALINGS = {"kept": 0.0, "sqrt": 0.5, "linear": 1.0}
-WIDTHS, SIZES, SPEED_BATCH, REPEATS = (32, 128, 512), (1, 2), 1024, 15
+WIDTHS, SIZES, SPEED_BATCH, REPEATS = (32, 128, 512, 1024), (1, 2, 4), 1024, 15
 ROUNDS = 4
 MESSAGES = (64, 1_000, 10_000, 100_000, 1_000_000, 4_000_000)
 STEP_BATCHES, TARGET, MOST_STEPS = tuple(2**k for k in range(3, 11)), 0.1, 1500
@@ -237,6 +237,7 @@ def measure() -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Return the rows of both tables: the least of all rounds, as other work only adds to it."""
     import torch.multiprocessing as processes
 
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # NumPy's, in new processes
     links: dict[int, float] = {}
     rows: dict[tuple[int, int, str], tuple[float, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
