@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from course import _parallel_cli
+from course.parallel.runs import command, processes
 from course.cli import app
-from course.parallel import Link, processes
+from course.parallel import Link
 from course.parallel.runs.links import LinkReport
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -132,7 +132,7 @@ def test_without_torch_it_is_said_what_to_install(monkeypatch, verb):
 def test_progress_shows_on_a_terminal_only(monkeypatch):
     shown = []
 
-    class Terminal(_parallel_cli.Console):
+    class Terminal(command.Console):
         def __init__(self, **given):
             super().__init__(**given, force_terminal=True, width=80)
 
@@ -144,7 +144,7 @@ def test_progress_shows_on_a_terminal_only(monkeypatch):
 
     run(*QUICK)
     assert shown == []
-    monkeypatch.setattr(_parallel_cli, "Console", Terminal)
+    monkeypatch.setattr(command, "Console", Terminal)
     run(*QUICK)
     assert shown[0] == "starting"
     assert shown[1].startswith("epoch 1 of 1: loss ")
