@@ -41,6 +41,7 @@ class Stuck(TimeoutError):  # noqa: N818 - as above
     """A rank has neither sent, received nor returned for too long."""
 
     def __init__(self, rank: int, seconds: float) -> None:
+        self.seconds = seconds
         super().__init__(
             f"Rank {rank} has neither sent, received nor returned for {seconds:g} s. "
             "Is there a loop that never ends?"
@@ -164,7 +165,8 @@ class Turns:
         Raises:
             Deadlock: there will be none.
         """
-        self.moves += 1
+        # An answer that catches its deadlock and tries again for ever makes no move.
+        self.moves += self._deadlock is None
         if not self._there[source, rank]:
             self.waits[rank] = source
             self._pass_on()
@@ -255,6 +257,11 @@ def require_other(rank: int, size: int, what: str, number: int) -> int:
         TypeError: it is no whole number.
         ValueError: there is no such rank, or it is this one.
     """
+    if getattr(number, "shape", ()):
+        raise TypeError(
+            f"rank {rank} cannot {what} an array: a rank is a whole number. The calls are "
+            "send(array, to) and recv(source)."
+        )
     other = operator.index(number)
     if not 0 <= other < size:
         ranks = f"with {size} ranks they are 0 to {size - 1}" if size > 1 else "there is only 0"
@@ -295,7 +302,9 @@ def run_together(
     if stuck:
         late = turns.now
         _interrupt(threads, turns)
-        outcomes[late] = Outcome(error=stuck)
+        for rank, outcome in enumerate(outcomes):
+            if rank == late or isinstance(outcome.error, KeyboardInterrupt):
+                outcomes[rank] = Outcome(error=Stuck(rank, stuck.seconds))
     else:
         for thread in threads:
             thread.join()
@@ -327,14 +336,17 @@ def _watch(turns: Turns, timeout: float | None) -> Stuck | None:
 
 
 def _interrupt(threads: Sequence[threading.Thread], turns: Turns) -> None:
-    """Stop the rank whose turn it is as Ctrl-C would, and let the others end."""
-    late = threads[turns.now]
+    """Stop the rank whose turn it is as Ctrl-C would, then all that do not end by themselves."""
     stop = ctypes.py_object(KeyboardInterrupt)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(late.ident or 0), stop)
-    with contextlib.suppress(KeyboardInterrupt):
-        turns.abandon()
-    for thread in threads:
-        thread.join(0.2)
+    late = [threads[turns.now]]
+    for _ in range(3):  # more of them may never end, and would go on in the background
+        for thread in late:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), stop)
+        with contextlib.suppress(KeyboardInterrupt):
+            turns.abandon()
+        for thread in threads:
+            thread.join(0.2)
+        late = [thread for thread in threads if thread.is_alive()]
 
 
 def _who_waits(waits: Mapping[int, int]) -> str:

@@ -13,6 +13,7 @@ import sys
 import traceback
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,9 @@ from course.checking.compare import WrongKind, describe, plain
 from course.checking.libraries import INSTALLED
 
 _FRAMES_SHOWN, _CHARACTERS_SHOWN = 5, 1000
-_RANK_SECONDS = 20.0
+_RANK_SECONDS, _RANK_SECONDS_AGAIN = 20.0, 1.0
+_STUCK: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Functions of which a rank was stuck once: in later cases nobody waits so long for them again."""
 
 
 class NotAttempted(Exception):  # noqa: N818 - an answer's fault, not the program's
@@ -188,15 +191,25 @@ def guarded_calls(
     with _untouched_surroundings() as warned:
         try:
             outcomes = run_together(
-                [functools.partial(function, **each) for each in handed], turns, _RANK_SECONDS
+                [functools.partial(function, **each) for each in handed], turns, _patience(function)
             )
         except KeyboardInterrupt:
             raise Stopped(f"It was rank {turns.now}'s turn.") from None
         texts = tuple(dict.fromkeys(_readable(str(warning.message)) for warning in warned))
+    if any(isinstance(outcome.error, Stuck) for outcome in outcomes):
+        with contextlib.suppress(TypeError):  # what cannot be remembered is waited for again
+            _STUCK.add(function)
     return [
         _rank_answer(outcome, given, own, texts)
         for outcome, given, own in zip(outcomes, calls, handed, strict=True)
     ]
+
+
+def _patience(function: Callable[..., Any]) -> float:
+    try:
+        return _RANK_SECONDS_AGAIN if function in _STUCK else _RANK_SECONDS
+    except TypeError:  # it has no hash
+        return _RANK_SECONDS
 
 
 def _rank_answer(

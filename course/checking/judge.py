@@ -163,7 +163,10 @@ def _deviation(wrong: Difference, got: Any, slack: str) -> str:
         return f"it is {value}{where} and should be {not value}"
     if not math.isfinite(wrong.error):
         return f"it is {float(np.asarray(got)[wrong.place]):.3g}{where}"
-    return f"off by {wrong.error:.3g}{where}; {slack} would explain up to {wrong.tolerance:.1g}"
+    off = f"off by {wrong.error:.3g}{where}"
+    if wrong.tolerance == 0:  # whole numbers, such as bytes
+        return off
+    return f"{off}; {slack} would explain up to {wrong.tolerance:.1g}"
 
 
 def _place(wrong: Difference) -> str:

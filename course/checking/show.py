@@ -15,7 +15,7 @@ _LOOKS = {
     "changed_inputs": ("◐", "#b35900", "Right values, but it changes its inputs"),
     "wrong_value": ("✗", "#c2185b", "Wrong value"),
     "wrong_type": ("✗", "#c2185b", "Wrong type or shape"),
-    "deadlock": ("✗", "#c2185b", "Deadlock: every rank waits"),
+    "deadlock": ("✗", "#c2185b", "Deadlock: no rank can go on"),
     "crashed": ("✗", "#c2185b", "It crashed"),
     "not_allowed": ("✗", "#c2185b", "Not allowed here"),
     "not_attempted": ("○", "#6b6b6b", "Not attempted yet"),

@@ -172,6 +172,30 @@ def test_a_rank_that_never_returns_is_named_and_stopped():
     assert threading.active_count() == before
 
 
+def test_all_ranks_that_never_return_are_stopped():
+    def function(channel):
+        while channel.rank > 0:
+            pass
+
+    before = threading.active_count()
+    outcomes = run(function, 4, timeout=0.2)
+    assert errors(outcomes)[1:] == [Stuck] * 3
+    assert threading.active_count() == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may hit the gc
+def test_one_who_catches_a_deadlock_for_ever_is_stopped():
+    def function(channel):
+        while True:
+            with contextlib.suppress(Exception):
+                return channel.recv(1 - channel.rank)
+
+    before = threading.active_count()
+    outcomes = run(function, 2, timeout=0.2)
+    assert errors(outcomes) == [Stuck] * 2
+    assert threading.active_count() == before
+
+
 def test_a_rank_that_works_on_is_not_stuck():
     def function(channel):
         for _ in range(3):
@@ -188,6 +212,7 @@ BAD_POSTS = {
     "itself": (np.zeros(1), 0, ValueError, "rank 0 cannot send to itself"),
     "too high": (np.zeros(1), 2, ValueError, "rank 0 cannot send to rank 2: with 2 ranks they are"),
     "negative": (np.zeros(1), -1, ValueError, "rank 0 cannot send to rank -1"),
+    "swapped": (1, np.zeros(2), TypeError, r"rank 0 cannot send to an array: .*send\(array, to\)"),
     "no number": (np.zeros(1), "1", TypeError, "'str' object cannot be interpreted as an integer"),
 }
 

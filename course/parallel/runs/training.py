@@ -97,8 +97,8 @@ class _Metered:
         self.bytes_sent = 0
 
     def send(self, array: Array, to: int) -> None:
+        self._channel.send(array, to)  # first: it says what is no array, or no rank
         self.bytes_sent += array.nbytes
-        self._channel.send(array, to)
 
     def recv(self, source: int) -> Array:
         return self._channel.recv(source)

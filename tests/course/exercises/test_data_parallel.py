@@ -226,3 +226,58 @@ def test_in_place_work_on_what_arrived_is_no_fault():
         return total
 
     assert verdict(unit.CENTRAL_ALL_REDUCE, in_place).points == unit.CENTRAL_ALL_REDUCE.points
+
+
+def test_nine_ranks_tell_a_fixed_number_of_rounds():
+    def three_rounds(channel, x):
+        for i in range(3):
+            if channel.rank < 2**i and channel.rank + 2**i < channel.size:
+                channel.send(x, channel.rank + 2**i)
+            elif 2**i <= channel.rank < 2 ** (i + 1):
+                x = channel.recv(channel.rank - 2**i)
+        return x
+
+    found = verdict(unit.TREE_BROADCAST, three_rounds)
+    assert [part.name for part in found.parts if not part.earned] == ["others"]
+
+
+def test_means_over_an_empty_shard_keep_their_name_in_the_step():
+    def mean_of_weights(channel, w, x, y, *, samples, lr):
+        own = w - lr * 2 * x.T @ (x @ w - y) / len(x)
+        if channel.rank > 0:
+            channel.send(own, 0)
+            return channel.recv(0)
+        total = own + sum(channel.recv(r) for r in range(1, channel.size))
+        for r in range(1, channel.size):
+            channel.send(total / channel.size, r)
+        return total / channel.size
+
+    assert verdict(unit.DATA_PARALLEL_STEP, mean_of_weights).mistake.name == (
+        "mean of means in the step"
+    )
+
+
+def test_samples_may_be_gathered_although_an_empty_shard_has_no_bytes():
+    def on_rank_0(channel, w, x, y, *, samples, lr):
+        if channel.rank > 0:
+            channel.send(x, 0)
+            channel.send(y, 0)
+            return channel.recv(0)
+        for r in range(1, channel.size):
+            x = np.concatenate([x, channel.recv(r)])
+            y = np.concatenate([y, channel.recv(r)])
+        w = w - 2 * lr / samples * x.T @ (x @ w - y)
+        for r in range(1, channel.size):
+            channel.send(w, r)
+        return w
+
+    assert verdict(unit.DATA_PARALLEL_STEP, on_rank_0).status == "right"
+
+
+def test_children_of_another_tree_are_not_called_ranks_that_do_not_exist():
+    def heap(collective, rank, size, elements, itemsize):
+        if collective != "tree":
+            return parallel.bytes_sent(collective, rank, size, elements, itemsize)
+        return elements * itemsize * sum(c < size for c in (2 * rank + 1, 2 * rank + 2))
+
+    assert verdict(unit.BYTES_SENT, heap).mistake is None
