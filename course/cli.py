@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course.exercises import units
-from course.parallel.runs.command import INTERRUPTED, parallel
+from course.parallel.lab.command import INTERRUPTED, parallel
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(parallel, name="parallel")

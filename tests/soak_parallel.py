@@ -9,9 +9,9 @@ import argparse
 import sys
 import time
 
-from course.parallel.runs.errors import ParallelError
-from course.parallel.runs.processes import Place, train
-from course.parallel.runs.settings import Settings
+from course.parallel.lab.errors import ParallelError
+from course.parallel.lab.processes import Place, train
+from course.parallel.lab.settings import Settings
 
 COLLECTIVES = ("ddp", "ring", "central")
 

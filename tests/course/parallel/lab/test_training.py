@@ -6,10 +6,10 @@ import pytest
 from course.data import digits
 from course.layers import TorchModule
 from course.optimizers import Optimizer, adam, momentum
-from course.parallel.runs import replicas
-from course.parallel.runs.errors import ParallelError, UsageError
-from course.parallel.runs.settings import Fault, Settings, rules
-from course.parallel.runs.training import _network
+from course.parallel.lab import replicas
+from course.parallel.lab.errors import ParallelError, UsageError
+from course.parallel.lab.settings import Fault, Settings, rules
+from course.parallel.lab.training import _network
 from course.training import train
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -15,7 +15,7 @@ from array_api_compat import is_torch_array
 
 from course._arrays import Array, kind_of
 from course.parallel.channel import Channel
-from course.parallel.runs.errors import UsageError
+from course.parallel.lab.errors import UsageError
 from course.parallel.steps import AllReduce
 
 _KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from course.parallel.runs.errors import ParallelError
-from course.parallel.runs.ledger import Failure, LedgerJournal, describe, say
-from course.parallel.runs.settings import Fault, Settings
+from course.parallel.lab.errors import ParallelError
+from course.parallel.lab.ledger import Failure, LedgerJournal, describe, say
+from course.parallel.lab.settings import Fault, Settings
 from course.parallel.torch_channel import TorchChannel, Unreachable, connect
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _prepared(job: dict[str, Any], journal: LedgerJournal) -> Callable[[TorchChannel], Any]:
     """Load all that the job needs, and return what is left to do once the ranks have met."""
-    from course.parallel.runs import links, training
+    from course.parallel.lab import links, training
 
     if job["kind"] == "links":
         return lambda channel: links.measure_link(channel, *_means(channel))

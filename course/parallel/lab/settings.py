@@ -9,9 +9,9 @@ from typing import Any
 from course import optimizers
 from course._arrays import Array
 from course.parallel.collectives import central_all_reduce, ring_all_reduce
-from course.parallel.runs.errors import UsageError, require_at_least
+from course.parallel.lab.errors import UsageError, require_at_least
+from course.parallel.lab.student_file import load_all_reduce
 from course.parallel.steps import AllReduce
-from course.parallel.runs.student_file import load_all_reduce
 
 COLLECTIVES: dict[str, AllReduce] = {"ring": ring_all_reduce, "central": central_all_reduce}
 FAULTS = ("kill", "hang", "fail", "differ")

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from course.parallel.runs.links import LinkReport
-    from course.parallel.runs.processes import Place
-    from course.parallel.runs.settings import Fault, Report, Settings
+    from course.parallel.lab.links import LinkReport
+    from course.parallel.lab.processes import Place
+    from course.parallel.lab.settings import Fault, Report, Settings
 
 INTERRUPTED = 130
 NPROC = 2
@@ -93,9 +93,9 @@ def run(
 ) -> None:
     """Train a small network on the digits with K ranks, each with its share of every batch."""
     with _explained():
-        from course.parallel.runs.errors import UsageError
-        from course.parallel.runs.processes import Place
-        from course.parallel.runs.settings import Settings
+        from course.parallel.lab.errors import UsageError
+        from course.parallel.lab.processes import Place
+        from course.parallel.lab.settings import Settings
 
         settings = Settings(
             collective=collective,
@@ -138,7 +138,7 @@ def links(
 ) -> None:
     """Measure messages between ranks 0 and 1: the latency and bandwidth of their link."""
     with _explained():
-        from course.parallel.runs.processes import Place, measure_link
+        from course.parallel.lab.processes import Place, measure_link
 
         report = measure_link(Place(nproc, backend, timeout, nnodes, node_rank, rdzv_endpoint))
     if report is None:
@@ -158,7 +158,7 @@ def _explained() -> Iterator[None]:
     except ImportError:
         typer.echo("course: this needs PyTorch, which is not here: pip install torch", err=True)
         raise typer.Exit(1) from None
-    from course.parallel.runs.errors import ParallelError
+    from course.parallel.lab.errors import ParallelError
 
     try:
         yield
@@ -176,10 +176,10 @@ def _train(
     seen: Callable[[Mapping[str, Any]], None],
 ) -> Report | None:
     if replicas is None:
-        from course.parallel.runs import processes
+        from course.parallel.lab import processes
 
         return processes.train(settings, place, seen)
-    from course.parallel.runs import replicas as threads
+    from course.parallel.lab import replicas as threads
 
     return threads.train(
         settings, replicas, backend=place.backend, timeout=place.timeout, seen=seen
@@ -187,8 +187,8 @@ def _train(
 
 
 def _fault(text: str) -> Fault | None:
-    from course.parallel.runs.errors import UsageError
-    from course.parallel.runs.settings import FAULTS, Fault
+    from course.parallel.lab.errors import UsageError
+    from course.parallel.lab.settings import FAULTS, Fault
 
     if not text:
         return None

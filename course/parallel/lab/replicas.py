@@ -8,10 +8,10 @@ from typing import Any
 
 from course._ranks import Deadlock, Stuck
 from course.parallel.channel import Channel, run_ranks
-from course.parallel.runs.errors import ParallelError, UsageError, require_at_least
-from course.parallel.runs.ledger import Journal, describe
-from course.parallel.runs.settings import Report, Settings, require_settings
-from course.parallel.runs.training import train_rank
+from course.parallel.lab.errors import ParallelError, UsageError, require_at_least
+from course.parallel.lab.ledger import Journal, describe
+from course.parallel.lab.settings import Report, Settings, require_settings
+from course.parallel.lab.training import train_rank
 
 
 def train(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 
-from course.parallel.runs.ledger import WAITS, Entry, Failure, State
+from course.parallel.lab.ledger import WAITS, Entry, Failure, State
 
 _ABORTED = 6
 """How NCCL ends a rank that has waited in vain, where a signal of the user's looks the same."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from course.parallel import run_ranks
-from course.parallel.runs.errors import UsageError
-from course.parallel.runs.student_file import load_all_reduce
+from course.parallel.lab.errors import UsageError
+from course.parallel.lab.student_file import load_all_reduce
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 

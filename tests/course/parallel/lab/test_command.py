@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from course.parallel.runs import command, processes
 from course.cli import app
 from course.parallel import Link
-from course.parallel.runs.links import LinkReport
+from course.parallel.lab import command, processes
+from course.parallel.lab.links import LinkReport
 
 pytest.importorskip("torch", reason="torch is not installed")
 

@@ -16,10 +16,10 @@ import numpy as np
 import psutil
 import pytest
 
-from course.parallel.runs import processes, replicas
-from course.parallel.runs.errors import ParallelError, UsageError
-from course.parallel.runs.processes import Place
-from course.parallel.runs.settings import Fault, Settings
+from course.parallel.lab import processes, replicas
+from course.parallel.lab.errors import ParallelError, UsageError
+from course.parallel.lab.processes import Place
+from course.parallel.lab.settings import Fault, Settings
 from processes import still_alive
 
 pytest.importorskip("torch", reason="torch is not installed")

@@ -27,9 +27,9 @@ from course.losses import cross_entropy, cross_entropy_grad
 from course.parallel.channel import Channel
 from course.parallel.collectives import ring_all_gather, shard, tree_broadcast
 from course.parallel.costs import bytes_sent
-from course.parallel.runs.errors import ParallelError, UsageError
-from course.parallel.runs.ledger import Journal
-from course.parallel.runs.settings import COLLECTIVES, Epoch, Report, Settings, all_reduce_of
+from course.parallel.lab.errors import ParallelError, UsageError
+from course.parallel.lab.ledger import Journal
+from course.parallel.lab.settings import COLLECTIVES, Epoch, Report, Settings, all_reduce_of
 from course.parallel.steps import average_gradients, same_everywhere
 from course.parallel.torch_channel import TorchChannel, telling
 

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from course.parallel.runs import ledger
-from course.parallel.runs.blame import explain
 from course.parallel.costs import Link
-from course.parallel.runs.errors import ParallelError, UsageError, require_at_least
-from course.parallel.runs.ledger import State
-from course.parallel.runs.links import LinkReport
-from course.parallel.runs.settings import Epoch, Report, Settings, require_settings
+from course.parallel.lab import ledger
+from course.parallel.lab.blame import explain
+from course.parallel.lab.errors import ParallelError, UsageError, require_at_least
+from course.parallel.lab.ledger import State
+from course.parallel.lab.links import LinkReport
+from course.parallel.lab.settings import Epoch, Report, Settings, require_settings
 from course.parallel.torch_channel import device_for
 
 INTERRUPTED = 130
@@ -45,7 +45,7 @@ _BOOT = (
     "os.environ.setdefault('OMP_NUM_THREADS', '1'); "
     "os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR'); "
     "sys.path.insert(0, sys.argv.pop(1)); "
-    "from course.parallel.runs.worker import main; main()"
+    "from course.parallel.lab.worker import main; main()"
 )
 """Ctrl-C ends a worker that still imports without a traceback; K ranks share the processors."""
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from course.parallel.runs.blame import explain
-from course.parallel.runs.ledger import Entry, Failure, State
+from course.parallel.lab.blame import explain
+from course.parallel.lab.ledger import Entry, Failure, State
 
 T = 10.0
 """The timeout; the clock stands at 100 when the run ends."""
