@@ -41,7 +41,7 @@ demo: install ## Build a release, grade a sample class, write feedback and a cla
 	$(BIN)/grader demo
 
 test: install ## Run every test: library, checks, grader, lessons, browser.
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest --nbval --nbval-current-env -n 2 --dist loadfile lessons
 
 lint: install ## Check style and types.
