@@ -40,9 +40,12 @@ $(HOMES): export MPLCONFIGDIR := $(CURDIR)/build/home/matplotlib
 demo: install ## Build a release, grade a sample class, write feedback and a class report.
 	$(BIN)/grader demo
 
+# A worker that dies ends the run: one started in its place would leave tests waiting for ever.
+TWO_WORKERS := -n 2 --dist loadfile --max-worker-restart 0
+
 test: install ## Run every test: library, checks, grader, lessons, browser.
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
-	$(BIN)/pytest --nbval --nbval-current-env -n 2 --dist loadfile lessons
+	$(BIN)/pytest $(TWO_WORKERS) --no-loadscope-reorder
+	$(BIN)/pytest $(TWO_WORKERS) --nbval --nbval-current-env lessons
 
 lint: install ## Check style and types.
 	$(BIN)/ruff check .

@@ -144,7 +144,9 @@ class Turns:
         self._gates = [threading.Semaphore(0) for _ in range(size)]
         self._there = Counter[tuple[int, int]]()
         self._live = set(range(size))
-        self._deadlock: Deadlock | None = None
+        self._deadlock: dict[int, int] | None = None
+        self._over = False
+        self._told: set[int] = set()
 
     def begin(self) -> None:
         """Give the first rank its turn."""
@@ -171,8 +173,8 @@ class Turns:
             self.waits[rank] = source
             self._pass_on()
             self.await_turn(rank)
-            if self._deadlock:
-                raise self._deadlock
+            if self._deadlock is not None:
+                raise Deadlock(self._deadlock)  # a new one: an old one keeps all its tracebacks
             del self.waits[rank]
         self._there[source, rank] -= 1
 
@@ -187,9 +189,24 @@ class Turns:
 
     def abandon(self) -> None:
         """Let every rank that waits end, whatever the others do."""
-        self._deadlock = self._deadlock or Deadlock(self.waits)
+        if self._deadlock is None:
+            self._deadlock = dict(self.waits)
+        self._over = True
         for gate in self._gates:
             gate.release()
+
+    def require_going_on(self, rank: int) -> None:
+        """Stop a rank that goes on after the run is over; if it catches that, let it sleep.
+
+        Raises:
+            KeyboardInterrupt: the run is over.
+        """
+        if not self._over:
+            return
+        if rank in self._told:
+            threading.Event().wait()  # for ever: it would use up the processor and the memory
+        self._told.add(rank)
+        raise KeyboardInterrupt
 
     def _pass_on(self) -> None:
         size = len(self._gates)
@@ -197,7 +214,7 @@ class Turns:
             if rank in self._live and self._can_go_on(rank):
                 break
         else:
-            self._deadlock = Deadlock(self.waits)
+            self._deadlock = dict(self.waits)
             rank = min(self._live)
         self.now = rank
         self._gates[rank].release()
@@ -225,12 +242,14 @@ class ThreadChannel:
 
     def send(self, array: Any, to: int) -> None:
         """Send a copy of an array to another rank; it does not wait until that receives it."""
+        self._turns.require_going_on(self.rank)
         to = self._other("send to", to)
         self._line.post(array, to)
         self._turns.sent(self.rank, to)
 
     def recv(self, source: int) -> Any:
         """Return the next array that another rank has sent to this one, and wait until it comes."""
+        self._turns.require_going_on(self.rank)
         source = self._other("receive from", source)
         self._turns.await_message(self.rank, source)
         return self._line.fetch(source)
@@ -281,11 +300,13 @@ def run_together(
         turns: what the ranks' channels share.
         timeout: the seconds that a rank may take between two messages.
     """
-    outcomes = [Outcome()] * len(calls)
+    # Until a rank has an outcome it counts as interrupted: one that catches all may never have any.
+    outcomes = [Outcome(error=KeyboardInterrupt())] * len(calls)
 
     def be_rank(rank: int) -> None:
         turns.await_turn(rank)
         try:
+            turns.require_going_on(rank)
             outcomes[rank] = Outcome(calls[rank]())
         except BaseException as error:
             outcomes[rank] = Outcome(error=error)
@@ -302,12 +323,14 @@ def run_together(
     if stuck:
         late = turns.now
         _interrupt(threads, turns)
-        for rank, outcome in enumerate(outcomes):
-            if rank == late or isinstance(outcome.error, KeyboardInterrupt):
-                outcomes[rank] = Outcome(error=Stuck(rank, stuck.seconds))
-    else:
-        for thread in threads:
-            thread.join()
+        return [
+            Outcome(error=Stuck(rank, stuck.seconds))
+            if rank == late or isinstance(outcome.error, KeyboardInterrupt)
+            else outcome
+            for rank, outcome in enumerate(outcomes)
+        ]
+    for thread in threads:
+        thread.join()
     return outcomes
 
 

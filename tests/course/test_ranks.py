@@ -2,7 +2,10 @@
 
 import contextlib
 import functools
+import itertools
 import threading
+import time
+import traceback
 
 import numpy as np
 import pytest
@@ -183,17 +186,44 @@ def test_all_ranks_that_never_return_are_stopped():
     assert threading.active_count() == before
 
 
+def test_a_deadlock_met_again_is_a_new_error():
+    def function(channel):
+        for _ in range(100):
+            with contextlib.suppress(Deadlock):
+                channel.recv(1 - channel.rank)
+        channel.recv(1 - channel.rank)
+
+    for outcome in run(function, 2):
+        assert len(traceback.extract_tb(outcome.error.__traceback__)) < 10
+
+
+FOR_EVER = {
+    "a deadlock caught": (lambda c: c.recv(1 - c.rank), Exception),
+    "everything caught": (lambda c: c.recv(1 - c.rank), BaseException),
+    "nothing sent": (lambda c: c.send(0.0, 1 - c.rank), Exception),
+    "nothing sent, everything caught": (lambda c: c.send(0.0, 1 - c.rank), BaseException),
+}
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may hit the gc
-def test_one_who_catches_a_deadlock_for_ever_is_stopped():
+@pytest.mark.parametrize(("call", "caught"), FOR_EVER.values(), ids=FOR_EVER)
+def test_one_who_tries_again_for_ever_is_stopped(call, caught):
+    tries = itertools.count()
+
     def function(channel):
         while True:
-            with contextlib.suppress(Exception):
-                return channel.recv(1 - channel.rank)
+            next(tries)
+            with contextlib.suppress(caught):
+                return call(channel)
 
     before = threading.active_count()
-    outcomes = run(function, 2, timeout=0.2)
-    assert errors(outcomes) == [Stuck] * 2
-    assert threading.active_count() == before
+    assert errors(run(function, 2, timeout=0.2)) == [Stuck] * 2
+    if caught is Exception:
+        assert threading.active_count() == before
+    else:  # it cannot be ended, but it sleeps
+        so_far = next(tries)
+        time.sleep(0.2)
+        assert next(tries) == so_far + 1
 
 
 def test_a_rank_that_works_on_is_not_stuck():
