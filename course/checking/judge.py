@@ -126,6 +126,7 @@ def find_failure(
 
     for index, (what, expected) in enumerate(right.seen):
         if index == len(run.seen):
+            what = getattr(run.fault, "where", "") or what
             if isinstance(run.fault, Crashed):
                 return failure("crashed", what, str(run.fault), run.fault.kept_back)
             if isinstance(run.fault, Deadlocked):

@@ -133,6 +133,7 @@ def rank_1_is_missing(channel, x):
 def test_a_missing_rank_is_a_verdict_that_names_it():
     found = verdict(unit.CENTRAL_ALL_REDUCE, rank_1_is_missing)
     assert found.status == "deadlock"
+    assert found.failure.what == "all ranks"
     assert found.failure.text == "No rank can go on: rank 0 waits for rank 1, rank 1 has returned"
 
 
@@ -144,8 +145,14 @@ def test_a_crash_on_one_rank_is_told_and_not_the_waiting_of_the_others():
 
     found = verdict(unit.CENTRAL_ALL_REDUCE, crashes)
     assert found.status == "crashed"
-    assert found.failure.text.startswith("on rank 1:")
+    assert found.failure.what == "rank 1"
     assert found.failure.text.endswith("ValueError: here")
+
+
+def test_a_result_of_another_kind_names_its_rank():
+    found = verdict(unit.CENTRAL_ALL_REDUCE, lambda channel, x: x if channel.rank == 0 else object())
+    assert found.failure.what == "the result on rank 1"
+    assert found.failure.text.startswith("got an object")
 
 
 def test_not_attempted_on_all_ranks():
