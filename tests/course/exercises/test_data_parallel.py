@@ -150,7 +150,9 @@ def test_a_crash_on_one_rank_is_told_and_not_the_waiting_of_the_others():
 
 
 def test_a_result_of_another_kind_names_its_rank():
-    found = verdict(unit.CENTRAL_ALL_REDUCE, lambda channel, x: x if channel.rank == 0 else object())
+    found = verdict(
+        unit.CENTRAL_ALL_REDUCE, lambda channel, x: x if channel.rank == 0 else object()
+    )
     assert found.failure.what == "the result on rank 1"
     assert found.failure.text.startswith("got an object")
 
