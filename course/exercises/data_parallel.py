@@ -1449,6 +1449,9 @@ def data_parallel_step(
 
 def steps_on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations:
     """Take some steps, each rank with the weights that it has, and look at them after each."""
+    if "changed messages of rank" in inputs:
+        yield from with_changed_messages(function, inputs)
+        return
     shards, lr = inputs["each rank's (x, y)"], inputs["lr"]
     samples = sum(len(x) for x, _ in shards)
     weights = [inputs["w"]] * len(shards)
@@ -1491,6 +1494,11 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("uneven", "two ranks with five samples and one", inputs(5, 1))
     yield Case("uneven", "three ranks with 4, 3 and 3 samples, two steps", inputs(4, 3, 3, steps=2))
     yield Case("uneven", "eight ranks, seven samples: one has none", inputs(*[1] * 7, 0))
+    given = inputs(4, 3, 3)
+    x, y = zip(*given["each rank's (x, y)"], strict=True)
+    for_all = {name: [given[name]] * 3 for name in ("w", "lr")} | {"samples": [10] * 3}
+    title = "three ranks, and what rank 2 sends is changed on its way"
+    yield Case("uneven", title, spoiled(2, x=x, y=y, **for_all))
     yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, bits=True))
     yield Case("same", "three ranks, two steps", inputs(9, 8, 8, features=24, steps=2, bits=True))
     given = inputs(3, 2)

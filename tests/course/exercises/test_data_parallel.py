@@ -77,9 +77,9 @@ def test_the_step_is_that_of_the_whole_batch(seed):
     """In float64 it agrees to 1e-12, with even and uneven shards."""
     seen = set()
     for inputs in cases(unit.DATA_PARALLEL_STEP, seed):
-        shards, w, lr = inputs["each rank's (x, y)"], inputs["w"], inputs["lr"]
-        if w.dtype != np.float64:
+        if "steps" not in inputs or inputs["w"].dtype != np.float64:
             continue
+        shards, w, lr = inputs["each rank's (x, y)"], inputs["w"], inputs["lr"]
         seen.add(len(shards))
         x, y = (np.concatenate(parts) for parts in zip(*shards, strict=True))
         got = [w] * len(shards)
@@ -189,6 +189,17 @@ def through_a_back_door():
 def test_a_result_must_have_come_by_message():
     found = verdict(unit.CENTRAL_ALL_REDUCE, through_a_back_door())
     assert "sum" in [part.name for part in found.parts if not part.earned]
+    assert found.failure.what == "rank 0 uses what comes from rank 2"
+
+
+def test_a_step_s_gradients_must_have_come_by_message():
+    collective = through_a_back_door()
+
+    def step(channel, w, x, y, *, samples, lr):
+        return w - lr * 2 / samples * collective(channel, x.T @ (x @ w - y))
+
+    found = verdict(unit.DATA_PARALLEL_STEP, step)
+    assert [part.name for part in found.parts if not part.earned] == ["uneven"]
     assert found.failure.what == "rank 0 uses what comes from rank 2"
 
 
