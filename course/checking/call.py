@@ -39,15 +39,20 @@ class Crashed(Exception):  # noqa: N818 - an answer's fault, not the program's
 
     Attributes:
         kept_back: the text without what the function could have put into it.
+        where: which one of several calls it was, if there are several.
     """
 
-    def __init__(self, text: str, kept_back: str = "the function raised an error") -> None:
+    def __init__(
+        self, text: str, kept_back: str = "the function raised an error", where: str = ""
+    ) -> None:
         super().__init__(text)
-        self.kept_back = kept_back
+        self.kept_back, self.where = kept_back, where
 
 
 class Deadlocked(Exception):  # noqa: N818 - an answer's fault, not the program's
     """No rank can go on; the text names those that wait, and holds nothing else of the answer's."""
+
+    where = "all ranks"
 
     def __init__(self, waits: Mapping[int, int]) -> None:
         super().__init__(str(Deadlock(waits)))
@@ -120,9 +125,9 @@ class Guarded:
 
 def _of_rank(rank: int, fault: Fault) -> Fault:
     if isinstance(fault, Crashed):
-        return Crashed(f"on rank {rank}:\n{fault}", f"on rank {rank}:\n{fault.kept_back}")
+        return Crashed(str(fault), fault.kept_back, f"rank {rank}")
     if isinstance(fault, WrongKind):
-        return WrongKind(f"on rank {rank}: {fault}")
+        return WrongKind(str(fault), f"the result on rank {rank}")
     return fault
 
 

@@ -22,7 +22,15 @@ _DEEPEST, _BITS, _KEYS_SHOWN = 20, 63, 10
 
 
 class WrongKind(Exception):  # noqa: N818 - an answer's fault, not the program's
-    """A result is of another type, shape or structure than the exercise asks for."""
+    """A result is of another type, shape or structure than the exercise asks for.
+
+    Attributes:
+        where: which one of several calls gave it, if there are several.
+    """
+
+    def __init__(self, text: str, where: str = "") -> None:
+        super().__init__(text)
+        self.where = where
 
 
 @dataclass(frozen=True)

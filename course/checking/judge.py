@@ -126,6 +126,7 @@ def find_failure(
 
     for index, (what, expected) in enumerate(right.seen):
         if index == len(run.seen):
+            what = getattr(run.fault, "where", "") or what
             if isinstance(run.fault, Crashed):
                 return failure("crashed", what, str(run.fault), run.fault.kept_back)
             if isinstance(run.fault, Deadlocked):
@@ -218,15 +219,23 @@ def name_mistake(exercise: Exercise, seed: int, runs: list[Run]) -> NamedMistake
 
 
 def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[int]:
-    """Return the indices of all mistakes that these runs match on every distinguishing case."""
+    """Return the indices of all mistakes that these runs match on every distinguishing case.
+
+    One that is wrong in fewer cases than another is not among them: it leaves some unexplained.
+    """
     dtypes = {part.name for part in exercise.parts if part.kind == "dtype"}
     narrow = [case.part in dtypes for case in draw_cases(exercise, seed)]
+    wrong, telling = mistake_runs(exercise, seed), _telling_cases(exercise, seed)
+    matching = {
+        index: frozenset(cases)
+        for index, cases in enumerate(telling)
+        if cases
+        and all(_alike(exercise, wrong[index][i], runs[i], narrow=narrow[i]) for i in cases)
+    }
     return [
         index
-        for index, (wrong, telling) in enumerate(
-            zip(mistake_runs(exercise, seed), _telling_cases(exercise, seed), strict=True)
-        )
-        if telling and all(_alike(exercise, wrong[i], runs[i], narrow=narrow[i]) for i in telling)
+        for index, cases in matching.items()
+        if not any(cases < others for others in matching.values())
     ]
 
 

@@ -89,6 +89,12 @@ def start_not_moved(x, rank, size):
     return x[start : start + each + (1 if rank < more else 0)]
 
 
+def start_from_its_own_length(x, rank, size):
+    each, more = divmod(len(x), size)
+    own = each + (1 if rank < more else 0)
+    return x[rank * own : (rank + 1) * own]
+
+
 def ranks_from_one(x, rank, size):
     each, more = divmod(len(x), size)
     counts = [each + (r < more) for r in range(size)]
@@ -173,6 +179,12 @@ SHARD = Exercise(
             start_not_moved,
             "The longer shards in front push the later ones back: a shard starts at "
             "r·(N // K) + min(r, N mod K). Yours overlap.",
+        ),
+        Mistake(
+            "start from its own length",
+            start_from_its_own_length,
+            "You multiply r by the rank's own length, as if all before it were as long. The first "
+            "N mod K have one row more: a shard starts at r·(N // K) + min(r, N mod K).",
         ),
         Mistake(
             "ranks from one",
@@ -448,6 +460,19 @@ def others_keep_their_own(channel, x):
     return total
 
 
+def what_arrives_thrown_away(channel, x):
+    if channel.rank > 0:
+        channel.send(x, 0)
+        channel.recv(0)
+        return x
+    total = x.copy()
+    for rank in range(1, channel.size):
+        total = total + channel.recv(rank)
+    for rank in range(1, channel.size):
+        channel.send(total, rank)
+    return total
+
+
 def mean_instead_of_sum(channel, x):
     if channel.rank > 0:
         channel.send(x, 0)
@@ -632,6 +657,12 @@ CENTRAL_ALL_REDUCE = Exercise(
             "sum back, and they return what they receive.",
         ),
         Mistake(
+            "what arrives is thrown away",
+            what_arrives_thrown_away,
+            "The sum comes back to the other ranks, and they return their own array all the same. "
+            "Return what recv gives.",
+        ),
+        Mistake(
             "mean instead of sum",
             mean_instead_of_sum,
             "You divide by the number of ranks. An all-reduce adds up; what to divide by is the "
@@ -756,6 +787,18 @@ def everyone_waits_for_the_root(channel, x):
     return x
 
 
+def all_others_receive(channel, x):
+    reach = 1
+    while reach < channel.size:
+        if channel.rank < reach:
+            if channel.rank + reach < channel.size:
+                channel.send(x, channel.rank + reach)
+        else:
+            x = channel.recv(channel.rank - reach)
+        reach *= 2
+    return x
+
+
 def largest_step_first(channel, x):
     reach = 1
     while 2 * reach < channel.size:
@@ -868,6 +911,12 @@ TREE_BROADCAST = Exercise(
             "r − 2ⁱ, which sends to it.",
         ),
         Mistake(
+            "all others receive",
+            all_others_receive,
+            "In each round all ranks that do not send wait for something. Only 2ⁱ ≤ r < 2ⁱ⁺¹ are "
+            "sent something in round i; the later ones have to wait for their own round.",
+        ),
+        Mistake(
             "largest step first",
             largest_step_first,
             "Yours is a tree, too, with the longest step first: then other ranks do the sending. "
@@ -971,6 +1020,16 @@ def receives_from_the_wrong_side(channel, x):
         channel.send(chunks[(rank - step - 1) % size], (rank + 1) % size)
         received = channel.recv((rank + 1) % size)
         chunks[(rank - step - 2) % size] = chunks[(rank - step - 2) % size] + received
+    return chunks[rank]
+
+
+def ring_the_other_way_round(channel, x):
+    rank, size = channel.rank, channel.size
+    chunks = np.array_split(x, size)
+    for step in range(size - 1):
+        channel.send(chunks[(rank + step + 1) % size], (rank - 1) % size)
+        received = channel.recv((rank + 1) % size)
+        chunks[(rank + step + 2) % size] = chunks[(rank + step + 2) % size] + received
     return chunks[rank]
 
 
@@ -1115,6 +1174,12 @@ RING_REDUCE_SCATTER = Exercise(
             "you comes from r − 1.",
         ),
         Mistake(
+            "the other way round",
+            ring_the_other_way_round,
+            "Your ring turns the other way: you send to r − 1 and receive from r + 1. That is as "
+            "good, but here everyone sends to r + 1, and all ranks have to agree on one.",
+        ),
+        Mistake(
             "one step too few",
             one_step_too_few,
             "K − 2 steps: one rank's numbers are missing. A chunk visits all K ranks, so it moves "
@@ -1232,6 +1297,24 @@ def numbered_the_wrong_way(channel, chunk):
     return np.concatenate([chunks[r] for r in range(size)])
 
 
+def gather_the_other_way_round(channel, chunk):
+    rank, size = channel.rank, channel.size
+    chunks = {rank: chunk}
+    for step in range(size - 1):
+        channel.send(chunks[(rank + step) % size], (rank - 1) % size)
+        chunks[(rank + step + 1) % size] = channel.recv((rank + 1) % size)
+    return np.concatenate([chunks[r] for r in range(size)])
+
+
+def gather_once_too_often(channel, chunk):
+    rank, size = channel.rank, channel.size
+    chunks = {rank: chunk}
+    for step in range(size if size > 1 else 0):
+        channel.send(chunks[(rank - step) % size], (rank + 1) % size)
+        chunks[(rank - step - 1) % size] = channel.recv((rank - 1) % size)
+    return np.concatenate([chunks[r] for r in range(size)])
+
+
 def added_instead_of_joined(channel, chunk):
     rank, size = channel.rank, channel.size
     total, passing = chunk.copy(), chunk
@@ -1331,6 +1414,18 @@ RING_ALL_GATHER = Exercise(
             "r + 1, r + 2, … on it.",
         ),
         Mistake(
+            "gathered the other way round",
+            gather_the_other_way_round,
+            "Your ring turns the other way: you send to r − 1 and receive from r + 1. That is as "
+            "good, but here everyone sends to r + 1, and all ranks have to agree on one.",
+        ),
+        Mistake(
+            "once too often",
+            gather_once_too_often,
+            "K steps: after K − 1 each rank has all chunks, and the last step brings its own chunk "
+            "back. range(size - 1).",
+        ),
+        Mistake(
             "added instead of joined",
             added_instead_of_joined,
             "You add what arrives. The chunks are parts of one array and complete already: join "
@@ -1354,6 +1449,9 @@ def data_parallel_step(
 
 def steps_on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations:
     """Take some steps, each rank with the weights that it has, and look at them after each."""
+    if "changed messages of rank" in inputs:
+        yield from with_changed_messages(function, inputs)
+        return
     shards, lr = inputs["each rank's (x, y)"], inputs["lr"]
     samples = sum(len(x) for x, _ in shards)
     weights = [inputs["w"]] * len(shards)
@@ -1396,6 +1494,11 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("uneven", "two ranks with five samples and one", inputs(5, 1))
     yield Case("uneven", "three ranks with 4, 3 and 3 samples, two steps", inputs(4, 3, 3, steps=2))
     yield Case("uneven", "eight ranks, seven samples: one has none", inputs(*[1] * 7, 0))
+    given = inputs(4, 3, 3)
+    x, y = zip(*given["each rank's (x, y)"], strict=True)
+    for_all = {name: [given[name]] * 3 for name in ("w", "lr")} | {"samples": [10] * 3}
+    title = "three ranks, and what rank 2 sends is changed on its way"
+    yield Case("uneven", title, spoiled(2, x=x, y=y, **for_all))
     yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, bits=True))
     yield Case("same", "three ranks, two steps", inputs(9, 8, 8, features=24, steps=2, bits=True))
     given = inputs(3, 2)

@@ -625,6 +625,13 @@ def test_two_mistakes_that_fit_are_not_named():
     assert (verdict.status, verdict.mistake) == ("wrong_value", None)
 
 
+def test_of_two_mistakes_that_fit_the_one_that_explains_more_is_named():
+    rare = Mistake("odd later", lambda upto: list(range(upto > 9, upto, 2)), "Odd above 9.")
+    both = dataclasses.replace(EVENS, mistakes=(rare, *EVENS.mistakes))
+    assert judge(both, rare.variant, SEED).mistake.name == "odd later"
+    assert judge(both, EVENS.mistakes[0].variant, SEED).mistake.name == "odd"
+
+
 def test_the_first_failing_case_is_shown():
     verdict = judge(EVENS, lambda upto: list(range(0, min(upto, 50), 2)), SEED)
     assert earned(verdict) == {"few"}

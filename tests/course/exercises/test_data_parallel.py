@@ -77,9 +77,9 @@ def test_the_step_is_that_of_the_whole_batch(seed):
     """In float64 it agrees to 1e-12, with even and uneven shards."""
     seen = set()
     for inputs in cases(unit.DATA_PARALLEL_STEP, seed):
-        shards, w, lr = inputs["each rank's (x, y)"], inputs["w"], inputs["lr"]
-        if w.dtype != np.float64:
+        if "steps" not in inputs or inputs["w"].dtype != np.float64:
             continue
+        shards, w, lr = inputs["each rank's (x, y)"], inputs["w"], inputs["lr"]
         seen.add(len(shards))
         x, y = (np.concatenate(parts) for parts in zip(*shards, strict=True))
         got = [w] * len(shards)
@@ -133,6 +133,7 @@ def rank_1_is_missing(channel, x):
 def test_a_missing_rank_is_a_verdict_that_names_it():
     found = verdict(unit.CENTRAL_ALL_REDUCE, rank_1_is_missing)
     assert found.status == "deadlock"
+    assert found.failure.what == "all ranks"
     assert found.failure.text == "No rank can go on: rank 0 waits for rank 1, rank 1 has returned"
 
 
@@ -144,8 +145,16 @@ def test_a_crash_on_one_rank_is_told_and_not_the_waiting_of_the_others():
 
     found = verdict(unit.CENTRAL_ALL_REDUCE, crashes)
     assert found.status == "crashed"
-    assert found.failure.text.startswith("on rank 1:")
+    assert found.failure.what == "rank 1"
     assert found.failure.text.endswith("ValueError: here")
+
+
+def test_a_result_of_another_kind_names_its_rank():
+    found = verdict(
+        unit.CENTRAL_ALL_REDUCE, lambda channel, x: x if channel.rank == 0 else object()
+    )
+    assert found.failure.what == "the result on rank 1"
+    assert found.failure.text.startswith("got an object")
 
 
 def test_not_attempted_on_all_ranks():
@@ -180,6 +189,17 @@ def through_a_back_door():
 def test_a_result_must_have_come_by_message():
     found = verdict(unit.CENTRAL_ALL_REDUCE, through_a_back_door())
     assert "sum" in [part.name for part in found.parts if not part.earned]
+    assert found.failure.what == "rank 0 uses what comes from rank 2"
+
+
+def test_a_step_s_gradients_must_have_come_by_message():
+    collective = through_a_back_door()
+
+    def step(channel, w, x, y, *, samples, lr):
+        return w - lr * 2 / samples * collective(channel, x.T @ (x @ w - y))
+
+    found = verdict(unit.DATA_PARALLEL_STEP, step)
+    assert [part.name for part in found.parts if not part.earned] == ["uneven"]
     assert found.failure.what == "rank 0 uses what comes from rank 2"
 
 
