@@ -192,12 +192,12 @@ def look_at_moments(draw: Callable[..., Any], inputs: Mapping[str, Any]) -> Obse
     n_name, exact = inputs["variance_times"], inputs["should_be"]
     fan_in, fan_out = fans(shape)
     n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[n_name]
-    centred = weights - weights.mean()
-    variance = float(np.mean(centred**2))
+    squares = (weights - weights.mean()) ** 2
+    variance = float(np.mean(squares))
     deviation = math.sqrt(variance) or 1.0
     yield f"the variance times {n_name}", near(n * variance, exact)
     yield "the mean in standard deviations", near(float(weights.mean()) / deviation, 0.0)
-    fourth = float(np.mean(centred**4)) / (variance**2 or 1.0)
+    fourth = float(np.mean(squares**2)) / (variance**2 or 1.0)
     normal = options["distribution"] == "normal"
     text = "E[w⁴]/E[w²]², which is 3 for a normal and 1.8 for a uniform distribution"
     yield text, near(fourth, 3.0 if normal else 1.8)
