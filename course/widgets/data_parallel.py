@@ -105,7 +105,12 @@ def deliveries(
         size: K, the number of ranks, 8 at most.
         elements: how long each rank's vector is.
         only_root: hand a vector to rank 0 alone, as a broadcast needs it.
+
+    Raises:
+        ValueError: there are more ranks.
     """
+    if size > MOST_RANKS:
+        raise ValueError(f"deliveries: {MOST_RANKS} ranks at most, got {size}.")
     log: list[tuple[str, int, int, Array]] = []
     own = [_marked(rank, elements) if rank == 0 or not only_root else None for rank in range(size)]
     run_ranks(lambda channel, x: collective(_Watched(channel, log), x), own)
