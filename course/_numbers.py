@@ -38,6 +38,14 @@ def as_count(name: str, key: str, value: Any, at_least: int = 1) -> int:
     return int(value)
 
 
+def as_rank(name: str, key: str, value: Any, size: int) -> int:
+    """Return the number of one of so many ranks as a Python int."""
+    rank = as_count(name, key, value, 0)
+    if rank >= size:
+        raise ValueError(f"{name}: there is no rank {rank} of {size}; they are 0 to {size - 1}.")
+    return rank
+
+
 def values_of(array: Array) -> Array:
     """Return the numbers of an array, outside torch's graph but in the same memory."""
     return array.detach() if is_torch_array(array) else array

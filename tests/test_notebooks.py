@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course.exercises import units
+from course.exercises import common_mistakes, units
 from grader.lessons import IGNORED, RAISES
 from grader.notebooks import build, find_sources, is_current, read_text
 
@@ -70,8 +70,22 @@ def test_every_cell_that_nbval_ignores_has_a_reason():
 
 
 @pytest.mark.parametrize("unit", units(), ids=lambda unit: unit.key)
+def test_a_lesson_shows_the_mistakes_that_the_unit_has_now(unit):
+    """Its record is made anew only when its own cells change, not with the unit's mistakes."""
+    shown = [
+        output.get("data", {}).get("text/plain", "")
+        for cell in nbformat.read(ROOT / unit.lesson, as_version=4).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    ]
+    stale = f"run grader notebooks --execute and commit {unit.lesson}"
+    assert repr(common_mistakes(unit.key)) in shown, stale
+
+
+@pytest.mark.parametrize("unit", units(), ids=lambda unit: unit.key)
 def test_every_exercise_of_a_unit_is_asked_and_tested_once(unit):
-    source = next(s for s in SOURCES if s.notebook == ROOT / unit.assignment)
+    source = next((s for s in SOURCES if s.notebook == ROOT / unit.assignment), None)
+    assert source, f"write the assignment's text, {unit.assignment} with the ending .py"
     cells = committed(source).cells
     told = [cell.metadata.nbgrader for cell in cells if "nbgrader" in cell.metadata]
     tests = {t.grade_id: t.points for t in told if t.grade and not t.solution}

@@ -34,9 +34,13 @@ def test_every_exercise_has_its_answer_and_test_cell(key):
     cells = [
         (cell.metadata.get("grade_id"), cell.metadata.get("role")) for cell in read(unit).cells
     ]
-    for exercise in unit.exercises:
-        assert (exercise.name, "answer") in cells
-        assert (f"test_{exercise.name}", "test") in cells
+    needed = [
+        cell
+        for exercise in unit.exercises
+        for cell in ((exercise.name, "answer"), (f"test_{exercise.name}", "test"))
+    ]
+    missing = [cell for cell in needed if cell not in cells]
+    assert not missing, f"the assignment lacks the cells (grade_id, role) {missing}"
     assert any(role == "manual" for _, role in cells), "no free-text question for manual grading"
 
 
@@ -71,4 +75,4 @@ def test_points_in_the_text_are_those_of_the_catalogue(key):
         for cell in read(unit).cells
         if cell.metadata.get("role") == "manual"
     ]
-    assert said == asked
+    assert said == asked, f"the headings say {said} points, the catalogue {asked}"

@@ -394,7 +394,9 @@ def _played(
     """Run all ranks; in each message of the spoiled one every number is 1 larger on arrival."""
 
     def copy(array: Array) -> Array:
-        return array + array.dtype.type(office.messages[-1].source == spoiled)
+        if office.messages[-1].source != spoiled:
+            return np.array(array)
+        return array + array.dtype.type(1)
 
     own = inputs["each rank's"]
     office = Office(len(next(iter(own.values()))), copy, MOST_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array_api_compat import array_namespace
 
 from course._arrays import Array
-from course._numbers import as_count
+from course._numbers import as_count, as_rank
 from course.parallel.channel import Channel
 
 
@@ -39,9 +39,7 @@ def shard(x: Array, rank: int, size: int) -> Array:
         them so that all ranks have equally many; ``torch.chunk`` lets the last one have fewer.
     """
     size = as_count("shard", "size", size)
-    rank = as_count("shard", "rank", rank, 0)
-    if rank >= size:
-        raise ValueError(f"shard: there is no rank {rank} of {size}; they are 0 to {size - 1}.")
+    rank = as_rank("shard", "rank", rank, size)
     each, more = divmod(x.shape[0], size)
     first = rank * each + min(rank, more)
     return x[first : first + each + (rank < more)]
@@ -63,7 +61,8 @@ def central_all_reduce(channel: Channel, x: Array, root: int = 0) -> Array:
         y, the same bits on every rank.
 
     Raises:
-        ValueError: there is no such root, or the shapes differ.
+        TypeError: ``root`` is no whole number.
+        ValueError: there is no such root, or the shapes or dtypes differ.
         RuntimeError: a rank is missing.
 
     Example:
@@ -78,6 +77,7 @@ def central_all_reduce(channel: Channel, x: Array, root: int = 0) -> Array:
         A parameter server usually updates the parameters itself and sends those back, which are as
         many bytes.
     """
+    root = as_rank("central_all_reduce", "root", root, channel.size)
     if channel.rank != root:
         channel.send(x, root)
         return channel.recv(root)
@@ -106,6 +106,8 @@ def tree_broadcast(channel: Channel, x: Array | None, root: int = 0) -> Array:
         The root's array, on every rank.
 
     Raises:
+        TypeError: ``root`` is no whole number, or has no array.
+        ValueError: there is no such root.
         RuntimeError: a rank is missing.
 
     Example:
@@ -122,6 +124,7 @@ def tree_broadcast(channel: Channel, x: Array | None, root: int = 0) -> Array:
         than about 2 N bytes.
     """
     size = channel.size
+    root = as_rank("tree_broadcast", "root", root, size)
     virtual = (channel.rank - root) % size
     reach = 1
     while reach < size:
@@ -150,7 +153,7 @@ def ring_reduce_scatter(channel: Channel, x: Array) -> Array:
         y_r, chunk r of the sum: `shard` says which elements.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes or dtypes differ.
         RuntimeError: a rank is missing.
 
     Example:
@@ -229,7 +232,7 @@ def ring_all_reduce(channel: Channel, x: Array) -> Array:
         y, the same bits on every rank, in the shape of ``x``.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes or dtypes differ.
         RuntimeError: a rank is missing.
 
     Example:

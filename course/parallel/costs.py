@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
 from course._arrays import Array
-from course._numbers import as_count, as_number
+from course._numbers import as_count, as_number, as_rank
 
 COLLECTIVES = ("central", "ring", "tree")
 
@@ -21,8 +21,8 @@ def bytes_sent(collective: str, rank: int, size: int, elements: int, itemsize: i
         \text{central:} \; (K - 1) N \text{ for the root, else } N \qquad
         \text{ring:} \; 2 N - c_r - c_{r+1} = 2 \frac{K-1}{K} N \text{ if } K | n
 
-    N = n · itemsize bytes and c_r those of chunk r. The tree broadcast: N for each rank that it is
-    sent to.
+    N = n · itemsize bytes and c_r those of chunk r, counted modulo K. The tree broadcast: N for
+    each rank r + 2^i < K with 2^i > r. One rank alone sends nothing.
 
     Args:
         collective: "central" or "ring" for the all-reduces, "tree" for the broadcast; root 0.
@@ -53,11 +53,9 @@ def bytes_sent(collective: str, rank: int, size: int, elements: int, itemsize: i
     """
     name = "bytes_sent"
     size = as_count(name, "size", size)
-    rank = as_count(name, "rank", rank, 0)
+    rank = as_rank(name, "rank", rank, size)
     elements = as_count(name, "elements", elements, 0)
     itemsize = as_count(name, "itemsize", itemsize)
-    if rank >= size:
-        raise ValueError(f"{name}: there is no rank {rank} of {size}; they are 0 to {size - 1}.")
     if collective not in COLLECTIVES:
         raise ValueError(f"{name}: collective must be one of {COLLECTIVES}, got {collective!r}.")
     if size == 1:

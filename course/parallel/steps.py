@@ -37,7 +37,8 @@ def average_gradients(
 
     Raises:
         TypeError: ``count`` is no whole number.
-        ValueError: there are no gradients, ``count`` is below 0, or no rank has a sample.
+        ValueError: there are no gradients, or of several dtypes; ``count`` is below 0; or no rank
+            has a sample.
         RuntimeError: a rank is missing.
 
     Example:
@@ -57,6 +58,9 @@ def average_gradients(
     count = as_count("average_gradients", "count", count, 0)
     if not grads:
         raise ValueError("average_gradients: grads is empty; there is nothing to send.")
+    dtypes = sorted({str(grad.dtype) for grad in grads})
+    if len(dtypes) > 1:
+        raise ValueError(f"average_gradients: grads have the dtypes {', '.join(dtypes)}; give one.")
     xp = array_namespace(*grads)
     flat = xp.concat([xp.reshape(grad, (-1,)) for grad in grads])
     weighted = flat * count if count else xp.zeros_like(flat)
@@ -74,11 +78,12 @@ def average_gradients(
 
 
 def same_everywhere(channel: Channel, arrays: Sequence[Array]) -> bool:
-    r"""Tell whether all ranks hold the same arrays, to the last bit.
+    r"""Tell whether all ranks hold the same numbers, without any tolerance.
 
     .. math:: θ_0 = θ_1 = ... = θ_{K-1}
 
-    Each rank compares with the one before it; in a ring that compares all.
+    Each rank compares with the one before it; in a ring that compares all. 0 and -0 are the same
+    number, NaN is none.
 
     Args:
         channel: this rank's `Channel`.
@@ -110,6 +115,7 @@ def same_everywhere(channel: Channel, arrays: Sequence[Array]) -> bool:
         return True
     channel.send(flat, (channel.rank + 1) % channel.size)
     other = channel.recv((channel.rank - 1) % channel.size)
-    differs = other.shape != flat.shape or not bool(xp.all(other == flat))
-    flag = xp.asarray([float(differs)], dtype=flat.dtype, device=device(flat))
+    alike = other.shape == flat.shape and other.dtype == flat.dtype
+    differs = not (alike and bool(xp.all(other == flat)))
+    flag = xp.asarray([float(differs)], dtype=xp.float32, device=device(flat))
     return float(ring_all_reduce(channel, flag)[0]) == 0

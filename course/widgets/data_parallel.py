@@ -42,7 +42,6 @@ __all__ = [
     "deliveries",
     "draw_deliveries",
     "draw_two_ways",
-    "local_losses",
     "reached",
     "shard_explorer",
     "speed_explorer",
@@ -105,7 +104,12 @@ def deliveries(
         size: K, the number of ranks, 8 at most.
         elements: how long each rank's vector is.
         only_root: hand a vector to rank 0 alone, as a broadcast needs it.
+
+    Raises:
+        ValueError: there are more ranks.
     """
+    if size > MOST_RANKS:
+        raise ValueError(f"deliveries: {MOST_RANKS} ranks at most, got {size}.")
     log: list[tuple[str, int, int, Array]] = []
     own = [_marked(rank, elements) if rank == 0 or not only_root else None for rank in range(size)]
     run_ranks(lambda channel, x: collective(_Watched(channel, log), x), own)
@@ -467,8 +471,8 @@ def two_weights(order: str) -> tuple[Array, Array]:
     return x[places], y[places]
 
 
-def local_losses(x: Array, y: Array) -> tuple[Array, Array]:
-    """Return the matrix H and the vector b of a shard's gradient H w - b of ½ mean (x·w - y)²."""
+def _quadratic(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return H and b of ½ mean (x·w - y)², whose gradient is H w - b."""
     return x.T @ x / len(x), x.T @ y / len(x)
 
 
@@ -483,7 +487,7 @@ def walk_in_parallel(x: Array, y: Array, counts: Sequence[int], how: str, lr: fl
         lr: the rate.
     """
     ends = np.cumsum(counts)[:-1]
-    parts = [local_losses(*part) for part in zip(np.split(x, ends), np.split(y, ends), strict=True)]
+    parts = [_quadratic(*part) for part in zip(np.split(x, ends), np.split(y, ends), strict=True)]
     weights = _weights(counts, how)
     h = sum(weight * part[0] for weight, part in zip(weights, parts, strict=True))
     b = sum(weight * part[1] for weight, part in zip(weights, parts, strict=True))
@@ -536,7 +540,7 @@ def shard_explorer() -> LiveFigure:
         first, second = np.meshgrid(side, side)
         loss = 0.5 * np.mean((np.stack([first, second], axis=-1) @ x.T - y) ** 2, axis=-1)
         map_axes.contour(first, second, loss, 12, colors="0.75", linewidths=0.8)
-        goal.set_data(*np.linalg.solve(*local_losses(x, y))[:, None])
+        goal.set_data(*np.linalg.solve(*_quadratic(x, y))[:, None])
 
     def draw(how: str, order: str, size: int, share: float, lr: float) -> str:
         x, y = two_weights(order)
@@ -547,7 +551,7 @@ def shard_explorer() -> LiveFigure:
         path.set_data(*np.clip(seen, -50, 50).T)
         ends = np.cumsum(counts)[:-1]
         parts = zip(np.split(x, ends), np.split(y, ends), strict=True)
-        minima = [np.linalg.lstsq(*local_losses(*part))[0] for part in parts]
+        minima = [np.linalg.lstsq(*_quadratic(*part))[0] for part in parts]
         own.set_data(*np.transpose(minima))
         for rank, bar in enumerate(bars):
             each = _weights(counts, how)[rank] / counts[rank] if rank < size else 0.0
@@ -722,7 +726,7 @@ def speed_explorer() -> LiveFigure:
         spent = sum(parts[collective][name][size - 1] for name in ("bytes", "latency"))
         share = spent / below[size - 1] / (compute / 1e3)
         return (
-            f"K = {size}: {1e3 * below[size - 1] * compute / 1e3:.3g} ms a step, {share:.0%} of it "
+            f"K = {size}: {below[size - 1] * compute:.3g} ms a step, {share:.0%} of it "
             f"spent on sending; speed-up {up[size - 1]:.3g}. The best of these K is "
             f"{_RANKS[top]}, with {up[top]:.3g}."
         )

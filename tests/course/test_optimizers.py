@@ -465,7 +465,19 @@ def assert_close(ours, theirs, tolerance):
 
 def test_every_rule_has_a_row():
     rules = set(optimizers.__all__) - {"Optimizer"}
-    assert {row.rule.__name__ for row in ROWS.values()} == rules
+    missing = sorted(rules - {row.rule.__name__ for row in ROWS.values()})
+    assert not missing, f"{missing} need a row in ROWS"
+
+
+@each_row
+def test_every_hyper_parameter_is_tried_with_bad_values(row):
+    """One that `course._rules` gives no range would be taken whatever it is."""
+    rows = [other for other in ROWS.values() if other.rule is row.rule]
+    tried = {key for other in rows for hyper, *_ in other.bad for key in hyper}
+    parameters = inspect.signature(row.rule).parameters.values()
+    asked = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    untried = sorted(asked - tried)
+    assert not untried, f"{untried}: name them in bad_input(...), with a range in course/_rules.py"
 
 
 @pytest.mark.parametrize("gradients", GRADIENTS.values(), ids=GRADIENTS)

@@ -12,15 +12,22 @@ import numpy as np
 import course.widgets
 
 
+def modules():
+    """Load all modules of live figures."""
+    return [
+        importlib.import_module(f"course.widgets.{module.name}")
+        for module in pkgutil.iter_modules(course.widgets.__path__)
+    ]
+
+
 def makers():
     """Find the functions without arguments that make a live figure, in all modules."""
     found = {}
-    for module in pkgutil.iter_modules(course.widgets.__path__):
-        loaded = importlib.import_module(f"course.widgets.{module.name}")
-        for name in getattr(loaded, "__all__", ()):
-            value = getattr(loaded, name)
+    for module in modules():
+        for name in module.__all__:
+            value = getattr(module, name)
             if inspect.isfunction(value) and returns_a_figure(value):
-                found[f"{module.name}.{name}"] = value
+                found[f"{module.__name__.rpartition('.')[2]}.{name}"] = value
     return found
 
 

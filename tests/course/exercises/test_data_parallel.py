@@ -7,6 +7,7 @@ import pytest
 
 from course import parallel
 from course.checking import judge
+from course.checking.call import Guarded
 from course.checking.judge import draw_cases
 from course.exercises import PUBLIC_SEED
 from course.exercises import data_parallel as unit
@@ -301,3 +302,22 @@ def test_children_of_another_tree_are_not_called_ranks_that_do_not_exist():
         return elements * itemsize * sum(c < size for c in (2 * rank + 1, 2 * rank + 2))
 
     assert verdict(unit.BYTES_SENT, heap).mistake is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [np.array(2.0), np.array([-0.0, 1.0]), np.array(["a"]), np.zeros(2, [("w", "f8")])],
+    ids=["a number", "a negative zero", "texts", "records"],
+)
+def test_a_message_arrives_as_it_was_sent(message):
+    def hands_it_on(channel, x):
+        if channel.rank == 0:
+            channel.send(message, 1)
+            return x
+        arrived = channel.recv(0)
+        alike = isinstance(arrived, np.ndarray) and arrived.tobytes() == message.tobytes()
+        return x + alike
+
+    inputs = unit.ranks("results", x=[np.zeros(1), np.zeros(1)])
+    seen = dict(unit.on_all_ranks(Guarded(hands_it_on, ("channel", "x")), inputs))
+    assert seen["the result on rank 1"] == [1]

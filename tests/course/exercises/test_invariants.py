@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from course.checking import answer_text, judge
+from course.checking.call import Crashed
 from course.checking.judge import draw_cases, matching_mistakes, play, reference_runs
 from course.checking.verdict import NamedMistake
 from course.exercises import PUBLIC_SEED, units
@@ -126,8 +127,8 @@ def test_a_units_key_can_name_its_folder_and_its_module(unit):
 @each_unit
 def test_a_unit_knows_five_mistakes_an_exercise_on_average(unit):
     counts = [len(exercise.mistakes) for exercise in unit.exercises]
-    assert min(counts) >= 2
-    assert statistics.mean(counts) >= 5
+    assert min(counts) >= 2, "every exercise needs two mistakes or more"
+    assert statistics.mean(counts) >= 5, "the unit needs five mistakes an exercise, on average"
 
 
 @each_exercise
@@ -136,7 +137,7 @@ def test_an_exercise_is_well_described(exercise):
     assert not keyword.iskeyword(exercise.name)
     assert exercise.summary
     assert not exercise.summary.endswith(".")
-    assert len(exercise.honest) >= 3
+    assert len(exercise.honest) >= 3, "write at least three honest variants"
     assert len(set(exercise.honest)) == len(exercise.honest)
     assert "numpy" in exercise.libraries
 
@@ -148,6 +149,16 @@ def test_every_part_has_points_and_a_case(exercise):
     assert all(part.points > 0 and part.title for part in exercise.parts)
     with_cases = {part.name for part in exercise.parts if part.kind != "inputs"}
     assert {case.part for case in draw_cases(exercise, PUBLIC_SEED)} == with_cases
+
+
+@each_exercise
+def test_where_courtesies_count_there_are_two_parts_of_values(exercise):
+    """With one alone, whoever loses it would lose the courtesies' points as well."""
+    kinds = [part.kind for part in exercise.parts]
+    assert set(kinds) == {"values"} or kinds.count("values") >= 2, (
+        "dtype and inputs count only beside a part of values that is right: "
+        "share the values out over two parts or more"
+    )
 
 
 @each_exercise
@@ -231,6 +242,16 @@ def changing(function):
 # --- mistakes and honest answers -------------------------------------------------------------
 
 
+def why_unnamed(matching, runs):
+    """Say why a mistake is not named as itself, and what to do."""
+    crashed = [str(run.fault).splitlines()[-1] for run in runs if isinstance(run.fault, Crashed)]
+    if crashed:
+        return f"crashes ({crashed[0]}): it must give a wrong result wherever it shows."
+    if not matching:
+        return "is right in every case: add one in which it shows."
+    return f"behaves like {matching}: add a case that tells them apart, or drop one."
+
+
 @pytest.mark.parametrize(("exercise", "mistake"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_fails_and_is_named_as_itself(exercise, mistake):
     """A verdict names a mistake only where exactly one matches."""
@@ -239,8 +260,7 @@ def test_a_mistake_fails_and_is_named_as_itself(exercise, mistake):
         runs = [play(exercise, function, case) for case in draw_cases(exercise, seed)]
         matching = [exercise.mistakes[i].name for i in matching_mistakes(exercise, seed, runs)]
         assert matching == [mistake.name], (
-            f"seed {seed}: {mistake.name!r} behaves like {matching}. "
-            "Add a case that tells them apart, or drop one."
+            f"seed {seed}: {mistake.name!r} {why_unnamed(matching, runs)}"
         )
         verdict = judge(exercise, function, seed)
         assert verdict.mistake == NamedMistake(mistake.name, mistake.sentence)

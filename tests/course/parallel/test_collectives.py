@@ -132,6 +132,20 @@ def test_chunks_are_joined_in_order(size):
     assert all(np.array_equal(value, x) for value in run.values)
 
 
+@pytest.mark.parametrize("collective", [central_all_reduce, tree_broadcast])
+@pytest.mark.parametrize(
+    ("root", "error", "text"),
+    [
+        (3, ValueError, "there is no rank 3 of 3; they are 0 to 2"),
+        (-1, ValueError, "root must be at least 0, got -1"),
+        (1.0, TypeError, "root must be a whole number"),
+    ],
+)
+def test_a_root_that_there_is_not(collective, root, error, text):
+    with pytest.raises(error, match=f"{collective.__name__}: {text}"):
+        run_ranks(lambda channel, x: collective(channel, x, root), arrays(3, (4,)))
+
+
 @pytest.mark.parametrize("size", [3, 8])
 def test_in_a_ring_one_sends_to_the_next_only(size):
     run = run_ranks(ring_all_reduce, arrays(size, (24,)))

@@ -117,6 +117,12 @@ BAD = {
     "no gradients": ([[], []], [1, 1], ValueError, "grads is empty"),
     "no samples": ([[np.ones(1)]] * 2, [0, 0], ValueError, "no rank has a sample"),
     "fewer than none": ([[np.ones(1)]] * 2, [1, -1], ValueError, "count must be at least 0"),
+    "two dtypes": (
+        [[np.ones(1), np.ones(1, "f4")]] * 2,
+        [1, 1],
+        ValueError,
+        "grads have the dtypes float32, float64; give one",
+    ),
     "half a sample": ([[np.ones(1)]] * 2, [1, 0.5], TypeError, "count must be a whole number"),
 }
 
@@ -143,3 +149,8 @@ def test_other_shapes_are_not_the_same():
 def test_nothing_cannot_be_compared():
     with pytest.raises(ValueError, match="arrays is empty"):
         run_ranks(same_everywhere, [[], []])
+
+
+def test_arrays_of_another_dtype_are_not_the_same():
+    given = [[np.ones(3)], [np.ones(3, np.float32)]]
+    assert run_ranks(same_everywhere, given).values == [False, False]

@@ -194,3 +194,8 @@ def test_a_larger_number_of_ranks_has_a_longer_play():
     assert live.controls["round"].max == player.max == 14
     live.update(collective="tree")
     assert live.controls["round"].max == player.max == 3
+
+
+def test_more_ranks_than_can_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match="deliveries: 8 ranks at most, got 9"):
+        unit.deliveries(central_all_reduce, 9)

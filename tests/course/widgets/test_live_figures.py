@@ -1,5 +1,6 @@
 """What holds for every live figure of every unit: it draws, reads well, and comes back."""
 
+import inspect
 import itertools
 import re
 
@@ -9,7 +10,7 @@ import pytest
 
 from course.widgets._live import LiveFigure
 from course.widgets.style import STYLE
-from live_figures import in_use, makers, positions
+from live_figures import in_use, makers, modules, positions, returns_a_figure
 
 FEWER_PICTURES = {  # controls whose ends may look alike, and why
     ("early_stopping_explorer", "min_delta"): "a δ may be too small to change what is kept",
@@ -51,6 +52,21 @@ def edges(live):
 def test_every_unit_has_figures():
     assert len(MAKERS) >= 19
     assert all(isinstance(maker(), LiveFigure) for maker in list(MAKERS.values())[:2])
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+def test_a_module_offers_all_its_figures(module):
+    """One that `__all__` does not name would be tested by nobody."""
+    made = {
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+        and returns_a_figure(value)
+    }
+    hidden = sorted(made - set(module.__all__))
+    assert not hidden, f"name {hidden} in __all__ of {module.__name__}"
 
 
 def test_every_position_of_every_control_draws(live):
