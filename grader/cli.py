@@ -431,16 +431,20 @@ def notebooks(
         bool, typer.Option("--check", help="Build nothing; name stale notebooks and fail.")
     ] = False,
     execute: Annotated[
-        bool, typer.Option("--execute", help="Run every lesson again, changed or not.")
-    ] = False,
+        list[str] | None,
+        typer.Option(
+            metavar="UNIT", help="Run this unit's lesson again, changed or not; all for every one."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build the lessons' and assignments' notebooks from the texts beside them."""
     from grader.notebooks import build_all, check_all
 
     root = find_content(course)
+    again = choose_units([] if execute == ["all"] else execute) if execute else []
     lines = []
-    for line in check_all(root) if check else build_all(root, execute=execute):
+    for line in check_all(root) if check else build_all(root, execute=[u.key for u in again]):
         lines.append(line)
         if not as_json:
             out.print(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,11 @@ class Source:
         """Where the built notebook lies."""
         return self.text.with_suffix(".ipynb")
 
+    @property
+    def unit(self) -> str:
+        """The key of the unit that it belongs to."""
+        return self.text.parent.name
+
 
 def find_sources(root: Path) -> list[Source]:
     """Return the texts of all lessons and assignments of a course, by the names of its folders."""
@@ -78,8 +83,12 @@ def find_sources(root: Path) -> list[Source]:
     return lessons + assignments
 
 
-def build_all(root: Path, *, execute: bool = False) -> Iterator[str]:
+def build_all(root: Path, *, execute: Collection[str] = ()) -> Iterator[str]:
     """Build all notebooks of a course and yield a line about each.
+
+    Args:
+        root: the course's folder.
+        execute: the keys of the units whose lessons are run even if their code has not changed.
 
     Raises:
         GraderError: some could not be built; the others are.
@@ -88,7 +97,7 @@ def build_all(root: Path, *, execute: bool = False) -> Iterator[str]:
     for source in find_sources(root):
         name = source.notebook.relative_to(root)
         try:
-            content = build(source, execute=execute)
+            content = build(source, execute=source.unit in execute)
         except GraderError as error:
             failed.append(str(error))
             continue

@@ -48,7 +48,11 @@ def release(klass: ClassFolder, units: list[Unit], console: Console) -> Path:
 def _read_source(content: Path, unit: Unit) -> bytes:
     path = content / unit.assignment
     if not path.is_file():
-        raise GraderError(f"{path} is missing. Build it with grader notebooks.")
+        text = path.with_suffix(".py")
+        what = (
+            "Build it with grader notebooks" if text.is_file() else f"Write its text, {text.name}"
+        )
+        raise GraderError(f"{path} is missing. {what}.")
     return path.read_bytes()
 
 

@@ -78,7 +78,7 @@ def test_a_lesson_shows_the_mistakes_that_the_unit_has_now(unit):
         if cell.cell_type == "code"
         for output in cell.outputs
     ]
-    stale = f"run grader notebooks --execute and commit {unit.lesson}"
+    stale = f"run grader notebooks --execute {unit.key}"
     assert repr(common_mistakes(unit.key)) in shown, stale
 
 

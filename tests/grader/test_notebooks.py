@@ -227,6 +227,25 @@ def test_streams_are_joined_however_they_came():
     assert [output.text for output in text_only(said)] == ["stdoutstdout", "stderrstderr"]
 
 
+def test_a_lesson_is_run_again_on_demand(tmp_path):
+    """What it shows may have changed although its own cells have not."""
+    for unit in ("90_one", "91_two"):
+        folder = tmp_path / "lessons" / unit
+        folder.mkdir(parents=True)
+        shown = tmp_path / "shown.txt"
+        code = f"from pathlib import Path\nPath({str(shown)!r}).read_text()"
+        (folder / f"{unit[3:]}.py").write_text(f"# %%\n{code}\n")
+    shown.write_text("before")
+    (tmp_path / "solutions").mkdir()
+    list(build_all(tmp_path))
+    shown.write_text("after")
+    assert [line.split()[0] for line in build_all(tmp_path)] == ["unchanged"] * 2
+    assert [line.split()[0] for line in build_all(tmp_path, execute=["91_two"])] == [
+        "unchanged",
+        "built",
+    ]
+
+
 def test_a_course_is_built_as_far_as_it_goes(tmp_path):
     for folder in ("lessons/90_tiny", "lessons/91_gone", "lessons/notes", "solutions/90_tiny"):
         (tmp_path / folder).mkdir(parents=True)

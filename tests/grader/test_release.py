@@ -117,6 +117,11 @@ def test_a_release_without_a_notebook_names_it(klass, unit, console, tmp_path):
     for folder in ("lessons", "solutions"):
         (tmp_path / "content" / folder).mkdir(parents=True)
     (tmp_path / "content/pyproject.toml").touch()
+    built_from = (tmp_path / "content" / unit.assignment).with_suffix(".py")
+    with pytest.raises(GraderError, match=rf"Write its text, {built_from.name}\."):
+        release(open_class(klass.root, tmp_path / "content"), [unit], console)
+    built_from.parent.mkdir(parents=True)
+    built_from.touch()
     with pytest.raises(GraderError, match="Build it with grader notebooks"):
         release(open_class(klass.root, tmp_path / "content"), [unit], console)
 
