@@ -144,8 +144,11 @@ class LedgerJournal(Journal):
 
     def note(self, what: str, other: int = -1) -> None:
         """Begin to wait ("recv", "send", "all") or go on ("run")."""
-        self._row["other"], self._row["since"] = other, time.monotonic()
-        self._row["state"] = State[what.upper()]
+        state = State[what.upper()]
+        self._row["other"] = other
+        if not state == self._row["state"][0] == State.RECV:  # else it tries again after an error
+            self._row["since"] = time.monotonic()
+        self._row["state"] = state
 
     def ended(self, epoch: Mapping[str, Any]) -> None:
         """Take what rank 0 says of an epoch."""

@@ -324,16 +324,21 @@ class _Watch:
         return next((number for number in numbers if number in _SIGNALS), 0)
 
     def _is_silent(self, now: float) -> bool:
-        """Whether a rank computes for too long, is not even alive, or keeps the others waiting."""
+        """Whether a rank computes for too long, is not even alive, or keeps the others waiting.
+
+        A rank that waits gives up by itself, unless it catches that and tries again for ever.
+        """
         ranks = ledger.entries(self._folder)
         began = [entry for entry in ranks if entry.state is not State.ABSENT]
         if began and not self._began_at:
             self._began_at = now
         if len(began) < len(ranks) and began and now - self._began_at > _START_SECONDS:
             return True
+        patience = 2 * self._timeout + _GRACE_SECONDS  # a message comes in two parts
         return any(
             now - entry.beat > self._timeout
             or (entry.state is State.RUN and now - entry.since > self._timeout)
+            or (entry.state is State.RECV and now - entry.since > patience)
             for entry in began
             if entry.state is not State.DONE
         )

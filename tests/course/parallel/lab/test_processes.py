@@ -51,6 +51,13 @@ def fails(channel, x):
         return x / x.nothing
     return ring(channel, x)
 
+def never_gives_up(channel, x):
+    while True:
+        try:
+            return x + channel.recv(1 - channel.rank)
+        except Exception:
+            pass
+
 def stops(channel, x):
     if channel.rank == 1:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -146,6 +153,12 @@ def test_an_error_is_named_with_its_line(own):
 
 def test_a_deadlock_names_who_waits_for_whom(own):
     assert fault_of(changed(SHORT, collective=own("waits_first")), timeout=5) == (
+        "Deadlock in epoch 1, step 1: rank 0 waits for rank 1, rank 1 waits for rank 0."
+    )
+
+
+def test_ranks_that_catch_all_errors_and_wait_again_are_named(own):
+    assert fault_of(changed(SHORT, collective=own("never_gives_up")), timeout=2) == (
         "Deadlock in epoch 1, step 1: rank 0 waits for rank 1, rank 1 waits for rank 0."
     )
 
