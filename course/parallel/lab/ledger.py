@@ -218,10 +218,11 @@ def describe(error: BaseException, source: str = "") -> str:
         error: what was raised.
         source: the student's file, if there is one.
     """
+    begin = str(Path(source)) if source else ""  # as its code is compiled: ./own.py is own.py
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(source)
+        if frame.filename.startswith(begin)
     ]
     text = " ".join(str(error).split())
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -119,6 +119,13 @@ def test_an_error_names_rank_and_step(tmp_path):
         trained(2, collective=f"{own}:own")
 
 
+def test_an_error_has_its_line_however_the_file_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("def own(channel, x):\n    return x / nothing\n")
+    with pytest.raises(ParallelError, match=r"'nothing' is not defined \(own.py line 2\)"):
+        trained(2, collective="./own.py:own")
+
+
 def test_a_deadlock_and_a_loop_without_end_are_named(tmp_path):
     own = tmp_path / "own.py"
     own.write_text("def own(channel, x):\n    return x + channel.recv(1 - channel.rank)\n")
