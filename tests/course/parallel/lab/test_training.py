@@ -105,6 +105,50 @@ def test_replicas_that_drift_apart_are_named():
     )
 
 
+OWN = """
+def everyone(channel, x):
+    others = [rank for rank in range(channel.size) if rank != channel.rank]
+    for rank in others:
+        channel.send(x, rank)
+    for rank in others:
+        x = x + channel.recv(rank)
+    return x
+
+def mean(channel, x):
+    return everyone(channel, x) / channel.size
+
+def without_the_last(channel, x):
+    return everyone(channel, 0 * x if channel.rank == channel.size - 1 else x)
+
+def only_rank_0(channel, x):
+    total = everyone(channel, x)
+    return x if channel.rank else total
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mean", r"the result on rank 0 differs .* it is 159\.7 and should be 479\."),
+        ("without_the_last", r"the result on rank 0 differs .* it is 320 and should be 479\."),
+        ("only_rank_0", r"the result on rank 1 differs .* it is 160 and should be 479\."),
+    ],
+)
+def test_a_wrong_sum_is_named_though_all_ranks_would_train(tmp_path, name, text):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    begin = rf"^.*own\.py:{name} does not give the sum over all ranks: in epoch 1, step 1, "
+    with pytest.raises(ParallelError, match=begin + text):
+        trained(3, collective=f"{own}:{name}")
+
+
+def test_a_difference_of_rounding_is_called_that(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    with pytest.raises(ParallelError, match="That is rounding: each rank must get the same bits"):
+        trained(3, collective=f"{own}:everyone")
+
+
 def test_a_training_that_diverges_is_no_difference():
     with pytest.raises(ParallelError, match="no longer finite: training has diverged"):
         trained(2, optimizer="sgd", lr=1e200)
