@@ -50,7 +50,7 @@ def train(
             return train_rank(channel, settings, journal)
         except (Deadlock, ParallelError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a sys.exit() would end all ranks, and well
             raise ParallelError(
                 f"Rank {channel.rank} failed {journal.where}: {describe(error, source)}"
             ) from error

@@ -163,6 +163,13 @@ def test_an_error_names_rank_and_step(tmp_path):
         trained(2, collective=f"{own}:own")
 
 
+def test_a_student_who_exits_has_failed(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("def own(channel, x):\n    raise SystemExit(0)\n")
+    with pytest.raises(ParallelError, match=r"^Rank 0 failed in epoch 1, step 1: SystemExit: 0"):
+        trained(2, collective=f"{own}:own")
+
+
 def test_an_error_has_its_line_however_the_file_is_called(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text("def own(channel, x):\n    return x / nothing\n")
