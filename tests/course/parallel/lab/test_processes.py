@@ -197,13 +197,15 @@ def ranks_of(launcher):
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_no_process_is_left_behind(number, status):
+def test_no_process_or_folder_is_left_behind(number, status, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with command("--fault", "1:1:hang", "--timeout", "600") as launcher:
         ranks = ranks_of(launcher)
         launcher.send_signal(number)
         out, err = launcher.communicate(timeout=60)
     assert not still_alive(ranks)
     assert (launcher.returncode, out, err) == (status, "", "")
+    assert not list(tmp_path.glob("course-*"))
 
 
 def test_machines_meet(tmp_path):
