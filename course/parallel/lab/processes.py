@@ -26,7 +26,7 @@ from course.parallel.lab.blame import explain
 from course.parallel.lab.errors import ParallelError, UsageError, require_at_least, require_at_most
 from course.parallel.lab.ledger import State
 from course.parallel.lab.links import LinkReport
-from course.parallel.lab.settings import Epoch, Report, Settings, require_settings
+from course.parallel.lab.settings import MOST_SECONDS, Epoch, Report, Settings, require_settings
 from course.parallel.torch_channel import device_for
 
 INTERRUPTED = 130
@@ -39,9 +39,6 @@ _START_SECONDS = 90.0
 
 _MEET_SECONDS = 300
 """How long the machines of a run wait for each other."""
-
-_MOST_SECONDS = 7 * 86400
-"""The longest timeout; torch knows none that is infinite."""
 
 _BOOT = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
@@ -168,7 +165,7 @@ def _launched(
 
 def _require_place(place: Place) -> None:
     require_at_least("--timeout", place.timeout, 2)
-    require_at_most("--timeout", place.timeout, _MOST_SECONDS)
+    require_at_most("--timeout", place.timeout, MOST_SECONDS)
     require_at_least("--node-rank", place.node_rank, 0)
     try:
         device_for(place.backend, 0, place.nproc)

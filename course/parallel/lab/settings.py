@@ -16,6 +16,9 @@ from course.parallel.steps import AllReduce
 
 COLLECTIVES: dict[str, AllReduce] = {"ring": ring_all_reduce, "central": central_all_reduce}
 FAULTS = ("kill", "hang", "fail", "differ")
+MOST_SECONDS = 7 * 86400
+"""The longest timeout; torch knows none that is infinite."""
+
 _LARGEST_SEED = 2**63 - 1
 """What torch takes."""
 

@@ -97,6 +97,7 @@ def test_a_machine_without_rank_0_says_so(monkeypatch, words):
         (("--fault", "1:1:sleep"), "got '1:1:sleep'."),
         (("--save", "."), "--save: . is a folder; give the name of a file."),
         (("--timeout", "inf"), "--timeout must be at most 604800, got inf."),
+        (("--timeout", "0", "--replicas", "2"), "--timeout must be at least 0.1, got 0."),
         (("--lr", "inf"), "--lr must be at most 1.79769e+308, got inf."),
         (("--seed", f"{2**64}"), "--seed must be at most 9.22337e+18, got 1.84467e+19."),
         (("--save", "/not/there/x.npz"), "--save: there is no folder /not/there."),
