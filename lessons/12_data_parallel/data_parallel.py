@@ -645,10 +645,10 @@ for rule in RULES:
 #   fail: that is what a large error bar says. Whether warm-up saves any of them, these eight seeds do not tell.
 # - **Adam: × √k** is the right rule, as derived, with a small loss at $k = 32$. × k fails there, and here warm-up saves
 #   most of it.
-# - **The second slides** advise the largest batch that fits "and use learning rate warmup". Here warm-up helps much
-#   where the rate is too large, a percent at most where it was chosen for the batch, and it costs accuracy where the
-#   rate is kept: some of the few steps are then short. And the largest batch, all samples at once, was the worst in
-#   every row: in 20 epochs it makes 20 steps.
+# - **The second slides** advise the largest batch that fits "and use learning rate warmup". Here warm-up helps Adam much
+#   where the rate is too large, both rules a percent at most where it was chosen for the batch, and it costs accuracy
+#   where the rate is kept for batches of 256 and more: some of the few steps are then short. And the largest batch, all
+#   samples at once, was the worst in every row: in 20 epochs it makes 20 steps.
 #
 # ### How many steps does a loss take?
 #
@@ -711,7 +711,8 @@ assert np.prod(gains[-3:]) < 3
 #
 # Let $K$ grow. Computing falls to 0. The ring's bytes tend to $2N/β$: a constant. Its latencies grow, but slowly, as
 # $α$ is small. The central sum grows with $KN/β$. So the **speed-up** $T(1)/T(K)$ stays below $C β/(2N)$ for the ring,
-# whatever $K$ is, and it has a maximum for both.
+# whatever $K$ is, and it has a maximum for both. (Where $C β/(2N)$ is below 1, nothing is gained: one machine is the
+# fastest.)
 #
 # > **The sources differ.** The Murphy notes call data parallelism "embarrassingly parallel", a word for tasks that need
 # > not talk to each other. That is true of the local gradients. It is not true of the step, and the exchange is what

@@ -114,6 +114,8 @@ def run(
             raise UsageError("give --nproc (processes) or --replicas (in one process), not both.")
         if save is not None and not save.parent.is_dir():
             raise UsageError(f"--save: there is no folder {save.parent}.")
+        if save is not None and save.is_dir():
+            raise UsageError(f"--save: {save} is a folder; give the name of a file.")
         with _status(epochs) as seen:
             report = _train(settings, place, replicas, seen)
         if report is not None and save is not None:
@@ -220,10 +222,15 @@ def _status(epochs: int) -> Iterator[Callable[[Mapping[str, Any]], None]]:
 def _save(path: Path, report: Report) -> None:
     import numpy as np
 
+    from course.parallel.lab.errors import ParallelError
+
     unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("wb") as file:
-        np.savez(file, *report.parameters)
-    unfinished.replace(path)
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, *report.parameters)
+        unfinished.replace(path)
+    except OSError as error:
+        raise ParallelError(f"--save: {path} cannot be written: {error.strerror}.") from None
 
 
 def _show_report(report: Report, console: Console) -> None:

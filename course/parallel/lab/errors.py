@@ -20,3 +20,9 @@ def require_at_least(option: str, value: float, least: float) -> None:
     """Raise where an option's number is too small, or none."""
     if not value >= least:
         raise UsageError(f"{option} must be at least {least:g}, got {value:g}.")
+
+
+def require_at_most(option: str, value: float, most: float) -> None:
+    """Raise where an option's number is too large, or none."""
+    if not value <= most:
+        raise UsageError(f"{option} must be at most {most:g}, got {value:g}.")

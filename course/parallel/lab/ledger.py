@@ -144,8 +144,11 @@ class LedgerJournal(Journal):
 
     def note(self, what: str, other: int = -1) -> None:
         """Begin to wait ("recv", "send", "all") or go on ("run")."""
-        self._row["other"], self._row["since"] = other, time.monotonic()
-        self._row["state"] = State[what.upper()]
+        state = State[what.upper()]
+        self._row["other"] = other
+        if not state == self._row["state"][0] == State.RECV:  # else it tries again after an error
+            self._row["since"] = time.monotonic()
+        self._row["state"] = state
 
     def ended(self, epoch: Mapping[str, Any]) -> None:
         """Take what rank 0 says of an epoch."""
@@ -215,10 +218,11 @@ def describe(error: BaseException, source: str = "") -> str:
         error: what was raised.
         source: the student's file, if there is one.
     """
+    begin = str(Path(source)) if source else ""  # as its code is compiled: ./own.py is own.py
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename.startswith(source)
+        if frame.filename.startswith(begin)
     ]
     text = " ".join(str(error).split())
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__

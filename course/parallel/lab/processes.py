@@ -23,10 +23,10 @@ import numpy as np
 from course.parallel.costs import Link
 from course.parallel.lab import ledger
 from course.parallel.lab.blame import explain
-from course.parallel.lab.errors import ParallelError, UsageError, require_at_least
+from course.parallel.lab.errors import ParallelError, UsageError, require_at_least, require_at_most
 from course.parallel.lab.ledger import State
 from course.parallel.lab.links import LinkReport
-from course.parallel.lab.settings import Epoch, Report, Settings, require_settings
+from course.parallel.lab.settings import MOST_SECONDS, Epoch, Report, Settings, require_settings
 from course.parallel.torch_channel import device_for
 
 INTERRUPTED = 130
@@ -165,6 +165,7 @@ def _launched(
 
 def _require_place(place: Place) -> None:
     require_at_least("--timeout", place.timeout, 2)
+    require_at_most("--timeout", place.timeout, MOST_SECONDS)
     require_at_least("--node-rank", place.node_rank, 0)
     try:
         device_for(place.backend, 0, place.nproc)
@@ -324,16 +325,21 @@ class _Watch:
         return next((number for number in numbers if number in _SIGNALS), 0)
 
     def _is_silent(self, now: float) -> bool:
-        """Whether a rank computes for too long, is not even alive, or keeps the others waiting."""
+        """Whether a rank computes for too long, is not even alive, or keeps the others waiting.
+
+        A rank that waits gives up by itself, unless it catches that and tries again for ever.
+        """
         ranks = ledger.entries(self._folder)
         began = [entry for entry in ranks if entry.state is not State.ABSENT]
         if began and not self._began_at:
             self._began_at = now
         if len(began) < len(ranks) and began and now - self._began_at > _START_SECONDS:
             return True
+        patience = 2 * self._timeout + _GRACE_SECONDS  # a message comes in two parts
         return any(
             now - entry.beat > self._timeout
             or (entry.state is State.RUN and now - entry.since > self._timeout)
+            or (entry.state is State.RECV and now - entry.since > patience)
             for entry in began
             if entry.state is not State.DONE
         )

@@ -8,10 +8,12 @@ from typing import Any
 
 from course._ranks import Deadlock, Stuck
 from course.parallel.channel import Channel, run_ranks
-from course.parallel.lab.errors import ParallelError, UsageError, require_at_least
+from course.parallel.lab.errors import ParallelError, UsageError, require_at_least, require_at_most
 from course.parallel.lab.ledger import Journal, describe
-from course.parallel.lab.settings import Report, Settings, require_settings
+from course.parallel.lab.settings import MOST_SECONDS, Report, Settings, require_settings
 from course.parallel.lab.training import train_rank
+
+_LEAST_SECONDS = 0.1
 
 
 def train(
@@ -36,6 +38,8 @@ def train(
         ParallelError: a rank failed, hangs, or all wait for each other.
     """
     require_at_least("--replicas", replicas, 1)
+    require_at_least("--timeout", timeout, _LEAST_SECONDS)
+    require_at_most("--timeout", timeout, MOST_SECONDS)
     device = _device(backend)
     settings = replace(settings, backend="threads", device=device)
     require_settings(settings, replicas)
@@ -50,7 +54,7 @@ def train(
             return train_rank(channel, settings, journal)
         except (Deadlock, ParallelError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a sys.exit() would end all ranks, and well
             raise ParallelError(
                 f"Rank {channel.rank} failed {journal.where}: {describe(error, source)}"
             ) from error

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from course import optimizers
 from course._arrays import Array
 from course.parallel.collectives import central_all_reduce, ring_all_reduce
-from course.parallel.lab.errors import UsageError, require_at_least
+from course.parallel.lab.errors import UsageError, require_at_least, require_at_most
 from course.parallel.lab.student_file import load_all_reduce
 from course.parallel.steps import AllReduce
 
 COLLECTIVES: dict[str, AllReduce] = {"ring": ring_all_reduce, "central": central_all_reduce}
 FAULTS = ("kill", "hang", "fail", "differ")
+MOST_SECONDS = 7 * 86400
+"""The longest timeout; torch knows none that is infinite."""
+
+_LARGEST_SEED = 2**63 - 1
+"""What torch takes."""
+
 _NO_RULES = ("Optimizer", "nesterov_lookahead")
 
 
@@ -129,7 +136,9 @@ def require_settings(settings: Settings, ranks: int) -> None:
     require_at_least("--batch-size", settings.batch_size, 1)
     require_at_least("--hidden", settings.hidden, 1)
     require_at_least("--seed", settings.seed, 0)
+    require_at_most("--seed", settings.seed, _LARGEST_SEED)
     require_at_least("--lr", settings.lr or 0, 0)
+    require_at_most("--lr", settings.lr or 0, sys.float_info.max)
     if settings.optimizer not in rules():
         raise UsageError(
             f"there is no optimizer {settings.optimizer!r}; there are {', '.join(rules())}."

@@ -25,16 +25,23 @@ from course.data import batches, digits
 from course.layers import TorchModule
 from course.losses import cross_entropy, cross_entropy_grad
 from course.parallel.channel import Channel
-from course.parallel.collectives import ring_all_gather, shard, tree_broadcast
+from course.parallel.collectives import (
+    central_all_reduce,
+    ring_all_gather,
+    shard,
+    tree_broadcast,
+)
 from course.parallel.costs import bytes_sent
 from course.parallel.lab.errors import ParallelError, UsageError
 from course.parallel.lab.ledger import Journal
 from course.parallel.lab.settings import COLLECTIVES, Epoch, Report, Settings, all_reduce_of
-from course.parallel.steps import average_gradients, same_everywhere
+from course.parallel.steps import AllReduce, average_gradients, same_everywhere
 from course.parallel.torch_channel import TorchChannel, telling
 
 _WARM_UP = 3
 _DEFAULT_LR = 0.1
+_SUM_TOLERANCE = 1e-6
+_ROUNDING = 1e-9
 
 
 def prepare(settings: Settings) -> None:
@@ -156,10 +163,16 @@ class _Replica:
             apart = (flat - tree_broadcast(self.channel, flat)).abs().max().reshape(1)
             distances = ring_all_gather(self.channel, apart).tolist()
             others = [str(rank) for rank, distance in enumerate(distances) if distance > 0]
+            why = "An all-reduce must give every rank the same sum."
+            if max(distances) < _ROUNDING:
+                why = (
+                    "That is rounding: each rank must get the same bits, so one place must add up "
+                    "for all, or all in the same order."
+                )
             raise ParallelError(
                 f"After epoch {epoch} the parameters are not the same on all ranks: on rank "
                 f"{', '.join(others)} they differ from rank 0's by up to {max(distances):.3g}. "
-                "An all-reduce must give every rank the same sum."
+                + why
             )
         _settle(self.channel)
 
@@ -244,10 +257,31 @@ class _Replica:
         if self.all_reduce is None:
             return list(grads)
         metered = _Metered(self.channel)
-        averaged = average_gradients(metered, grads, count, self.all_reduce)
+        averaged = average_gradients(metered, grads, count, self._sum_of(self.all_reduce))
         _settle(self.channel)
         self.sent.append(metered.bytes_sent)
         return averaged
+
+    def _sum_of(self, all_reduce: AllReduce) -> AllReduce:
+        """Return an all-reduce that holds the first sum of a student's against the course's."""
+        if self.sent or self.settings.collective in COLLECTIVES:
+            return all_reduce
+
+        def checked(channel: Channel, x: Array) -> Array:
+            wanted = central_all_reduce(self.channel, x)
+            _settle(self.channel)
+            total = all_reduce(channel, x)
+            distance = float(abs(total - wanted).max())
+            if not distance <= _SUM_TOLERANCE * float(abs(wanted).max()):
+                raise ParallelError(
+                    f"{self.settings.collective} does not give the sum over all ranks: "
+                    f"{self.journal.where}, the result on rank {channel.rank} differs by up to "
+                    f"{distance:.3g}. Its last element counts the samples of all ranks: it is "
+                    f"{float(total[-1]):.4g} and should be {float(wanted[-1]):.4g}."
+                )
+            return total
+
+        return checked
 
     def _now(self) -> float:
         """Return the time once a GPU has done what it was told."""

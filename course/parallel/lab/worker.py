@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -28,8 +29,16 @@ def main() -> None:
     rank = int(os.environ["RANK"])
     os.dup2(2, 1)  # what a student's function prints must not get into the command's JSON
     sys.stdout = sys.stderr  # line by line: a rank that is killed flushes nothing
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), job["launcher"], _leave)
+    try:
+        job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:  # the launcher is gone, and another rank has tidied up
+        _leave()
+
+    def tidy() -> NoReturn:
+        shutil.rmtree(folder, ignore_errors=True)
+        _leave()
+
+    journal = LedgerJournal(folder, int(os.environ["LOCAL_RANK"]), job["launcher"], tidy)
     try:
         work = _prepared(job, journal)
         journal.note("all")

@@ -95,6 +95,11 @@ def test_a_machine_without_rank_0_says_so(monkeypatch, words):
         (("--fault", "1:kill"), "--fault must be RANK:STEP:KIND with KIND one of kill, hang, fai"),
         (("--fault", "1:0:kill"), "such as 1:7:kill; got '1:0:kill'."),
         (("--fault", "1:1:sleep"), "got '1:1:sleep'."),
+        (("--save", "."), "--save: . is a folder; give the name of a file."),
+        (("--timeout", "inf"), "--timeout must be at most 604800, got inf."),
+        (("--timeout", "0", "--replicas", "2"), "--timeout must be at least 0.1, got 0."),
+        (("--lr", "inf"), "--lr must be at most 1.79769e+308, got inf."),
+        (("--seed", f"{2**64}"), "--seed must be at most 9.22337e+18, got 1.84467e+19."),
         (("--save", "/not/there/x.npz"), "--save: there is no folder /not/there."),
     ],
 )
@@ -111,6 +116,14 @@ def test_a_failed_run_is_one_line():
     assert (status, out) == (1, "")
     assert err.startswith("course: Rank 1 failed in epoch 1, step 2: RuntimeError: this was asked")
     assert err.count("\n") == 1
+
+
+def test_a_result_that_cannot_be_saved_is_one_line(tmp_path):
+    file = tmp_path / "trained.npz"
+    (tmp_path / "trained.npz.part").mkdir()
+    status, out, err = run(*QUICK, "--save", f"{file}")
+    assert (status, out) == (1, "")
+    assert err == f"course: --save: {file} cannot be written: Is a directory.\n"
 
 
 def test_ctrl_c_is_no_failure(monkeypatch):

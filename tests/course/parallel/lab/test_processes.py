@@ -51,6 +51,13 @@ def fails(channel, x):
         return x / x.nothing
     return ring(channel, x)
 
+def never_gives_up(channel, x):
+    while True:
+        try:
+            return x + channel.recv(1 - channel.rank)
+        except Exception:
+            pass
+
 def stops(channel, x):
     if channel.rank == 1:
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -150,6 +157,12 @@ def test_a_deadlock_names_who_waits_for_whom(own):
     )
 
 
+def test_ranks_that_catch_all_errors_and_wait_again_are_named(own):
+    assert fault_of(changed(SHORT, collective=own("never_gives_up")), timeout=2) == (
+        "Deadlock in epoch 1, step 1: rank 0 waits for rank 1, rank 1 waits for rank 0."
+    )
+
+
 def test_a_link_is_measured():
     report = processes.measure_link(Place(2))
     assert report.nproc == 2
@@ -184,13 +197,15 @@ def ranks_of(launcher):
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_no_process_is_left_behind(number, status):
+def test_no_process_or_folder_is_left_behind(number, status, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with command("--fault", "1:1:hang", "--timeout", "600") as launcher:
         ranks = ranks_of(launcher)
         launcher.send_signal(number)
         out, err = launcher.communicate(timeout=60)
     assert not still_alive(ranks)
     assert (launcher.returncode, out, err) == (status, "", "")
+    assert not list(tmp_path.glob("course-*"))
 
 
 def test_machines_meet(tmp_path):

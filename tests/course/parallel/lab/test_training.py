@@ -105,6 +105,50 @@ def test_replicas_that_drift_apart_are_named():
     )
 
 
+OWN = """
+def everyone(channel, x):
+    others = [rank for rank in range(channel.size) if rank != channel.rank]
+    for rank in others:
+        channel.send(x, rank)
+    for rank in others:
+        x = x + channel.recv(rank)
+    return x
+
+def mean(channel, x):
+    return everyone(channel, x) / channel.size
+
+def without_the_last(channel, x):
+    return everyone(channel, 0 * x if channel.rank == channel.size - 1 else x)
+
+def only_rank_0(channel, x):
+    total = everyone(channel, x)
+    return x if channel.rank else total
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mean", r"the result on rank 0 differs .* it is 159\.7 and should be 479\."),
+        ("without_the_last", r"the result on rank 0 differs .* it is 320 and should be 479\."),
+        ("only_rank_0", r"the result on rank 1 differs .* it is 160 and should be 479\."),
+    ],
+)
+def test_a_wrong_sum_is_named_though_all_ranks_would_train(tmp_path, name, text):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    begin = rf"^.*own\.py:{name} does not give the sum over all ranks: in epoch 1, step 1, "
+    with pytest.raises(ParallelError, match=begin + text):
+        trained(3, collective=f"{own}:{name}")
+
+
+def test_a_difference_of_rounding_is_called_that(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    with pytest.raises(ParallelError, match="That is rounding: each rank must get the same bits"):
+        trained(3, collective=f"{own}:everyone")
+
+
 def test_a_training_that_diverges_is_no_difference():
     with pytest.raises(ParallelError, match="no longer finite: training has diverged"):
         trained(2, optimizer="sgd", lr=1e200)
@@ -117,6 +161,20 @@ def test_an_error_names_rank_and_step(tmp_path):
     own.write_text("def own(channel, x):\n    return x / nothing\n")
     with pytest.raises(ParallelError, match=r"^Rank 0 .*'nothing' is not defined \(own.py line 2"):
         trained(2, collective=f"{own}:own")
+
+
+def test_a_student_who_exits_has_failed(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("def own(channel, x):\n    raise SystemExit(0)\n")
+    with pytest.raises(ParallelError, match=r"^Rank 0 failed in epoch 1, step 1: SystemExit: 0"):
+        trained(2, collective=f"{own}:own")
+
+
+def test_an_error_has_its_line_however_the_file_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("def own(channel, x):\n    return x / nothing\n")
+    with pytest.raises(ParallelError, match=r"'nothing' is not defined \(own.py line 2\)"):
+        trained(2, collective="./own.py:own")
 
 
 def test_a_deadlock_and_a_loop_without_end_are_named(tmp_path):
