@@ -823,6 +823,8 @@ speed_explorer()
 # course parallel links
 # ```
 #
+# (If it does not know the command, write the environment's path before it: `.venv/bin/course` in the course's folder.)
+#
 # The first trains a network on the digits with two processes and says, for each rank, how many bytes it sent and what
 # `bytes_sent` predicts, and how long a step computed and communicated. The second measures $α$ and $β$ of your machine.
 # Here the first one is started from this notebook:

@@ -468,6 +468,8 @@ plt.show()
 # course parallel run --nproc 4 --collective data_parallel_exercises.ipynb:my_ring
 # ```
 #
+# If the terminal does not know the command, write the environment's path before it: `../../.venv/bin/course`.
+#
 # Compare the bytes that it reports with your `bytes_sent`, for one element more than there are parameters: the count
 # of samples travels along. Compare the times with `--nproc 1` and with `--collective central`. With one GPU a rank add
 # `--backend nccl`.
