@@ -83,6 +83,11 @@ def remainder_spread(x, rank, size):
     return x[rank * len(x) // size : (rank + 1) * len(x) // size]
 
 
+def first_takes_the_rest(x, rank, size):
+    each, more = divmod(len(x), size)
+    return x[: each + more] if rank == 0 else x[more + rank * each : more + (rank + 1) * each]
+
+
 def start_not_moved(x, rank, size):
     each, more = divmod(len(x), size)
     start = rank * each
@@ -143,6 +148,12 @@ SHARD = Exercise(
             "last takes the rest",
             last_takes_the_rest,
             "The last rank takes all that is left, up to K − 1 rows more than the others, and they "
+            "wait for it. Give one row more to each of the first N mod K ranks.",
+        ),
+        Mistake(
+            "first takes the rest",
+            first_takes_the_rest,
+            "Rank 0 takes the whole remainder, up to K − 1 rows more than the others, and they "
             "wait for it. Give one row more to each of the first N mod K ranks.",
         ),
         Mistake(
@@ -243,6 +254,15 @@ def mean_of_all_ranks(grads, counts):
     return sum(used[1:], used[0]) / len(grads)
 
 
+def mean_with_the_empty_ones(grads, counts):
+    return np.mean(grads, axis=0)
+
+
+def only_nan_left_out(grads, counts):
+    used = [(g, n) for g, n in zip(grads, counts) if not np.isnan(g).any()]
+    return sum(n * g for g, n in used) / sum(counts)
+
+
 def not_divided(grads, counts):
     parts = [grad * count for grad, count in zip(grads, counts) if count > 0]
     return sum(parts[1:], parts[0])
@@ -319,6 +339,12 @@ FULL_BATCH_GRADIENT = Exercise(
             "sample counts as much as the three together: weight each mean with its count.",
         ),
         Mistake(
+            "mean of all means",
+            mean_with_the_empty_ones,
+            "All means count alike, even that of a rank without samples, which is NaN. Weight "
+            "each with its count, and leave out what has none.",
+        ),
+        Mistake(
             "mean over all ranks",
             mean_of_all_ranks,
             "You add the means and divide by the number of ranks, also those without samples. "
@@ -341,6 +367,12 @@ FULL_BATCH_GRADIENT = Exercise(
             spoiled_by_an_empty_shard,
             "A rank without samples has no mean, its gradient is NaN, and 0 · NaN is NaN. Leave "
             "such ranks out.",
+        ),
+        Mistake(
+            "only NaN left out",
+            only_nan_left_out,
+            "You leave out gradients with NaN. That of an empty shard may be infinite as well, "
+            "and 0 · ∞ is NaN: look at the count instead.",
         ),
         Mistake(
             "divided by the largest",
@@ -778,6 +810,17 @@ def one_round_too_few(channel, x):
     return x
 
 
+def everyone_sends_in_each_round(channel, x):
+    reach = 1
+    while reach < channel.size:
+        if channel.rank + reach < channel.size:
+            channel.send(x, channel.rank + reach)
+        if channel.rank >= reach:
+            x = channel.recv(channel.rank - reach)
+        reach *= 2
+    return x
+
+
 def everyone_waits_for_the_root(channel, x):
     reach = 1
     while reach < channel.size:
@@ -911,6 +954,12 @@ TREE_BROADCAST = Exercise(
             everyone_waits_for_the_root,
             "Ranks send as in a tree, but all wait for rank 0. In round i, rank r receives from "
             "r − 2ⁱ, which sends to it.",
+        ),
+        Mistake(
+            "everyone sends in each round",
+            everyone_sends_in_each_round,
+            "Every rank sends in each round, also those that have only their own x yet, and most "
+            "receive several times. In round i ranks r < 2ⁱ send, and ranks 2ⁱ ≤ r < 2ⁱ⁺¹ receive.",
         ),
         Mistake(
             "all others receive",
@@ -1308,6 +1357,15 @@ def gather_the_other_way_round(channel, chunk):
     return np.concatenate([chunks[r] for r in range(size)])
 
 
+def gather_one_step_too_few(channel, chunk):
+    rank, size = channel.rank, channel.size
+    chunks = [chunk] * size
+    for step in range(size - 2):
+        channel.send(chunks[(rank - step) % size], (rank + 1) % size)
+        chunks[(rank - step - 1) % size] = channel.recv((rank - 1) % size)
+    return np.concatenate(chunks)
+
+
 def gather_once_too_often(channel, chunk):
     rank, size = channel.rank, channel.size
     chunks = {rank: chunk}
@@ -1428,6 +1486,12 @@ RING_ALL_GATHER = Exercise(
             "back. range(size - 1).",
         ),
         Mistake(
+            "gathered one step too few",
+            gather_one_step_too_few,
+            "K − 2 steps: one chunk has not come, and your own stands in its place. It takes K "
+            "− 1.",
+        ),
+        Mistake(
             "added instead of joined",
             added_instead_of_joined,
             "You add what arrives. The chunks are parts of one array and complete already: join "
@@ -1514,6 +1578,22 @@ def own_gradient_only(channel, w, x, y, *, samples, lr):
     if channel.size > 1:
         channel.send(grad, (channel.rank + 1) % channel.size)
         channel.recv((channel.rank - 1) % channel.size)
+    return w - lr * grad
+
+
+def nothing_exchanged(channel, w, x, y, *, samples, lr):
+    return w - lr * 2 / samples * (x.T @ (x @ w - y))
+
+
+def guarded_mean_of_means(channel, w, x, y, *, samples, lr):
+    grad = 2 * (x.T @ (x @ w - y)) / max(len(x), 1) / channel.size
+    if channel.rank > 0:
+        channel.send(grad, 0)
+        return w - lr * channel.recv(0)
+    for rank in range(1, channel.size):
+        grad = grad + channel.recv(rank)
+    for rank in range(1, channel.size):
+        channel.send(grad, rank)
     return w - lr * grad
 
 
@@ -1686,10 +1766,22 @@ DATA_PARALLEL_STEP = Exercise(
             "replicas drift apart. Add up all ranks' gradients first.",
         ),
         Mistake(
+            "nothing exchanged",
+            nothing_exchanged,
+            "Nothing is sent: each rank steps along its own samples' gradient, and the weights "
+            "drift apart. Add up the gradients of all ranks.",
+        ),
+        Mistake(
             "mean of means in the step",
             step_mean_of_means,
             "You average the ranks' means: right for shards of one size only. Add up sums over "
             "samples and divide by samples, once.",
+        ),
+        Mistake(
+            "mean of means, none empty",
+            guarded_mean_of_means,
+            "You average the ranks' means, and an empty one counts as 0: right for shards of one "
+            "size only. Add up sums over samples and divide by samples, once.",
         ),
         Mistake(
             "sum of means in the step",
@@ -1924,6 +2016,58 @@ def all_ranks_like_the_trees_root(collective, rank, size, elements, itemsize):
     return (size - 1).bit_length() * n
 
 
+def chunks_rounded_down(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        return 2 * (size - 1) * (elements // size) * itemsize
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def own_chunk_in_every_step(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        chunk = elements // size + (rank < elements % size)
+        return 2 * (size - 1) * chunk * itemsize
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def chunk_of_the_rank_before_left_out(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if size == 1:
+        return 0
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        chunks = [elements // size + (r < elements % size) for r in range(size)]
+        return 2 * n - (chunks[rank] + chunks[(rank - 1) % size]) * itemsize
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def ring_of_whole_arrays(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        return 2 * (size - 1) * n
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def sends_before_it_has_the_array(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if size == 1:
+        return 0
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        chunks = [elements // size + (r < elements % size) for r in range(size)]
+        return 2 * n - (chunks[rank] + chunks[(rank + 1) % size]) * itemsize
+    return sum(rank + 2**i < size for i in range(size)) * n
+
+
 def ranks_that_do_not_exist(collective, rank, size, elements, itemsize):
     n = elements * itemsize
     if size == 1:
@@ -2032,16 +2176,40 @@ BYTES_SENT = Exercise(
             "element: rank r sends all chunks but r, then all but r + 1.",
         ),
         Mistake(
+            "chunks rounded down",
+            chunks_rounded_down,
+            "Each step is counted with N // K elements. The remainder is sent, too: the first "
+            "chunks have one element more.",
+        ),
+        Mistake(
             "own chunk left out twice",
             own_chunk_left_out_twice,
             "In the reduce-scatter rank r sends all chunks but its own. In the all-gather it does "
             "send its own; the one that it never sends is r + 1, which its neighbour had first.",
         ),
         Mistake(
+            "chunk before left out",
+            chunk_of_the_rank_before_left_out,
+            "In the all-gather you leave out chunk r − 1. Rank r receives that one first and "
+            "passes it on; the one that it never sends is r + 1, which its neighbour had first.",
+        ),
+        Mistake(
+            "own chunk in every step",
+            own_chunk_in_every_step,
+            "Each step is counted with the rank's own chunk. It sends another chunk in each step, "
+            "and they differ by one element: all but r, then all but r + 1.",
+        ),
+        Mistake(
             "everything twice",
             ring_sends_everything_twice,
             "2·N is the limit for many ranks. In each half one chunk is not sent: "
             "2·N minus two chunks.",
+        ),
+        Mistake(
+            "ring of whole arrays",
+            ring_of_whole_arrays,
+            "Each step of the ring is counted with the whole array. A step sends one chunk, N/K "
+            "bytes.",
         ),
         Mistake(
             "tree's root sends to all",
@@ -2054,6 +2222,12 @@ BYTES_SENT = Exercise(
             all_ranks_like_the_trees_root,
             "Only rank 0 sends in every round. Rank r has the array, and can send, in the rounds "
             "with 2ⁱ > r only.",
+        ),
+        Mistake(
+            "sends before it has the array",
+            sends_before_it_has_the_array,
+            "Rank r has nothing to send in the rounds before it has received: count only those "
+            "with 2ⁱ > r.",
         ),
         Mistake(
             "ranks that do not exist",
@@ -2127,6 +2301,18 @@ def bits_instead_of_bytes(size, *, compute, n_bytes, latency, bandwidth):
     return compute / size + 2 * (size - 1) * (latency + 8 * n_bytes / size / bandwidth)
 
 
+def computing_left_out(size, *, compute, n_bytes, latency, bandwidth):
+    return 2 * (size - 1) * (latency + n_bytes / size / bandwidth)
+
+
+def multiplied_by_the_bandwidth(size, *, compute, n_bytes, latency, bandwidth):
+    return compute / size + 2 * (size - 1) * (latency + n_bytes / size * bandwidth)
+
+
+def bytes_of_one_step(size, *, compute, n_bytes, latency, bandwidth):
+    return compute / size + 2 * (size - 1) * latency + n_bytes / size / bandwidth
+
+
 def the_longer_of_both(size, *, compute, n_bytes, latency, bandwidth):
     return max(compute / size, 2 * (size - 1) * (latency + n_bytes / size / bandwidth))
 
@@ -2186,6 +2372,12 @@ STEP_SECONDS = Exercise(
             "Each of the 2(K − 1) steps waits for its message: the latency counts that often.",
         ),
         Mistake(
+            "bytes of one step",
+            bytes_of_one_step,
+            "The bytes count once, a chunk for all steps. Each of the 2(K − 1) steps moves one: "
+            "put latency and N/(K · bandwidth) into brackets.",
+        ),
+        Mistake(
             "latency forgotten",
             latency_forgotten,
             "latency is never used. Without it more ranks would always be faster: each of the "
@@ -2203,10 +2395,21 @@ STEP_SECONDS = Exercise(
             "The factor 8 is not needed: bandwidth is in bytes a second.",
         ),
         Mistake(
+            "multiplied by the bandwidth",
+            multiplied_by_the_bandwidth,
+            "N/K is multiplied by the bandwidth. In Python a / b * c is a/b·c: write n_bytes / "
+            "(size * bandwidth).",
+        ),
+        Mistake(
             "the longer of both",
             the_longer_of_both,
             "You let both run at the same time. In this model the ranks compute first, then "
             "communicate: add the two.",
+        ),
+        Mistake(
+            "computing left out",
+            computing_left_out,
+            "This is the exchange alone. Each rank computes first: add compute / K.",
         ),
     ),
     honest=(seconds_step_by_step, seconds_multiplied_out, seconds_in_numpy),

@@ -62,7 +62,11 @@ def play_dropout(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
     yield "kept", kept
     if x.dtype == np.float32:
         yield "whether kept is Boolean", isinstance(kept, np.ndarray) and kept.dtype == bool
-        yield "y at inference", unpack(function(x, rate=rate), "y", "kept")[0]
+        y, kept = unpack(function(x, rate=rate), "y", "kept")
+        yield "y at inference", y
+        yield "kept at inference", kept
+        boolean = isinstance(kept, np.ndarray) and kept.dtype == bool
+        yield "whether kept is Boolean at inference", boolean
 
 
 def dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -77,6 +81,10 @@ def dropout_cases(rng: np.random.Generator) -> Iterator[Case]:
     rectified["x"] = np.maximum(rectified["x"], 0)
     yield Case("training", "in training, a large rate, after a ReLU", rectified)
     yield Case("training", "in training, the rate 0", inputs(2, 3, 0.0))
+    border = inputs(4, 6, 0.5)
+    drawn = np.random.default_rng(border["seed"]).random((4, 6))
+    border["rate"] = float(np.sort(drawn, axis=None)[4])
+    yield Case("border", "in training, the rate is one of the numbers drawn", border)
     yield Case("inference", "at inference, a small rate", inputs(3, 4, small, training=False))
     yield Case("inference", "at inference, a large rate", inputs(2, 5, large, training=False))
     both = as_float32(inputs(4, 6, small))
@@ -241,6 +249,27 @@ def mask_of_numbers(x, *, rate, rng=None):
     return x * kept / (1 - rate), kept
 
 
+def mask_of_numbers_at_inference(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones_like(x)
+    kept = rng.random(x.shape) >= rate
+    return x * kept / (1 - rate), kept
+
+
+def drawn_as_binomial(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.binomial(1, 1 - rate, x.shape) == 1
+    return x * kept / (1 - rate), kept
+
+
+def kept_above_the_rate_only(x, *, rate, rng=None):
+    if rng is None:
+        return x, np.ones(x.shape, dtype=bool)
+    kept = rng.random(x.shape) > rate
+    return x * kept / (1 - rate), kept
+
+
 def mask_read_off_the_output(x, *, rate, rng=None):
     if rng is None:
         return x, x != 0
@@ -279,7 +308,8 @@ DROPOUT_FORWARD = Exercise(
     reference=dropout_forward,
     summary="inverted dropout, in training and at inference",
     parts=(
-        Part("training", 2, "in training: entries dropped, the others enlarged"),
+        Part("training", 1.5, "in training: entries dropped, the others enlarged"),
+        Part("border", 0.5, "kept where u is the rate itself"),
         Part("inference", 1, "at inference: x as it is"),
         Part("dtype", 0.5, "float32 in, float32 out, a Boolean mask", kind="dtype"),
         INPUTS,
@@ -424,6 +454,24 @@ DROPOUT_FORWARD = Exercise(
             mask_of_numbers,
             "The values are right, but the mask is an array of numbers. A Boolean array was asked "
             "for: ~kept and x[kept] need one.",
+        ),
+        Mistake(
+            "mask of numbers at inference",
+            mask_of_numbers_at_inference,
+            "At inference the mask is an array of numbers. It is Boolean there, too: "
+            "np.ones(x.shape, dtype=bool).",
+        ),
+        Mistake(
+            "kept above the rate only",
+            kept_above_the_rate_only,
+            "You keep where u > p. Where u is p itself the entry stays, too: u >= rate.",
+        ),
+        Mistake(
+            "drawn as binomial",
+            drawn_as_binomial,
+            "rng.binomial is dropout with the right rate, but another draw than the one asked for: "
+            "keep where rng.random(x.shape) >= rate, so that the same generator gives the same "
+            "mask.",
         ),
         Mistake(
             "mask read off the output",
@@ -1976,6 +2024,14 @@ def old_velocity(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupl
     return theta + u, momentum * u - lr * (grad + weight_decay * theta)
 
 
+def given_velocity_returned(
+    theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False
+):
+    if decoupled:
+        return theta - lr * weight_decay * theta + momentum * u - lr * grad, u
+    return theta + momentum * u - lr * (grad + weight_decay * theta), u
+
+
 def both_kinds_at_once(theta, grad, u, *, lr, momentum=0.9, weight_decay=0.01, decoupled=False):
     u = momentum * u - lr * (grad + weight_decay * theta)
     return theta - lr * weight_decay * theta + u, u
@@ -2240,6 +2296,12 @@ MOMENTUM_WITH_DECAY = Exercise(
             "that: θ' = θ + u'.",
         ),
         Mistake(
+            "given velocity returned",
+            given_velocity_returned,
+            "The step is right, but the velocity that you return is the one you were given. The "
+            "next step needs the new one.",
+        ),
+        Mistake(
             "both kinds at once",
             both_kinds_at_once,
             "θ decays twice in every step, through the gradient and directly. decoupled says which "
@@ -2434,16 +2496,19 @@ def play_budgets(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Obs
 
 
 def width_cases(rng: np.random.Generator) -> Iterator[Case]:
-    def draw(layers: int, *spares: float, fan_in: int | None = None) -> dict[str, Any]:
+    def draw(
+        layers: int, *spares: float, fan_in: int | None = None, times: int = 1
+    ) -> dict[str, Any]:
         """Draw sizes, and budgets at these shares of the way from a width to the next."""
         width, inputs, outputs = (int(n) for n in rng.integers((12, 25, 5), (40, 70, 12)))
-        inputs = fan_in or inputs
+        inputs, width = fan_in or inputs, times * width
         low, high = (count_parameters([inputs, *layers * [w], outputs]) for w in (width, width + 1))
         budgets = [low + round(spare * (high - low)) for spare in spares]
         return {"budgets": budgets, "inputs": inputs, "outputs": outputs, "layers": layers}
 
     yield Case("one", "one hidden layer", draw(1, 0.3, 0.9))
     yield Case("one", "three inputs, one hidden layer", draw(1, 0.3, 0.8, fan_in=3))
+    yield Case("one", "a budget for thousands of units", draw(1, 0.4, times=100))
     yield Case("several", "two hidden layers", draw(2, 0.2, 0.9))
     yield Case("several", "three hidden layers", draw(3, 0.4, 0.95))
     yield Case("several", "six hidden layers", draw(6, 0.1, 0.6))
@@ -2462,6 +2527,14 @@ def budget_undercut(budget, inputs, outputs, *, layers=1):
     while count(w + 1) < budget:
         w += 1
     return w
+
+
+def widths_up_to_1000(budget, inputs, outputs, *, layers=1):
+    best = 1
+    for w in range(1, 1001):
+        if (inputs + 1) * w + (layers - 1) * (w + 1) * w + (w + 1) * outputs <= budget:
+            best = w
+    return best
 
 
 def width_one_too_large(budget, inputs, outputs, *, layers=1):
@@ -2620,6 +2693,11 @@ WIDTH_FOR_BUDGET = Exercise(
             "one too small",
             width_one_too_small,
             "The width is one too small: one more would still keep to the budget.",
+        ),
+        Mistake(
+            "widths tried up to 1000",
+            widths_up_to_1000,
+            "The loop ends at a width of 1000. Budgets have no limit: go on until one is exceeded.",
         ),
         Mistake(
             "to the nearest",

@@ -111,7 +111,7 @@ def frozen_backward_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("frozen", "a frozen layer in the middle", inputs(4, (3, 4, 4, 2), [1]))
     yield Case("frozen", "the head frozen", inputs(3, (4, 3, 3, 3), [2]))
     yield Case("frozen", "the third and the lowest frozen", inputs(4, (2, 4, 4, 4, 3), [2, 0]))
-    yield Case("frozen", "every layer frozen", inputs(3, (3, 3, 2), [0, 1]))
+    yield Case("frozen", "every layer frozen", inputs(3, (3, 4, 4), [0, 1]))
     yield Case("dtype", "in float32", as_float32(inputs(4, (3, 4, 4, 2), [1])))
 
 
@@ -227,6 +227,36 @@ def frozen_layer_jumped_over(grad, x, layers, frozen):
         grad = grad @ layers[k]["w"].T
         if k > 0:
             grad = grad * (1 - values[k] ** 2)
+    return grad, grads
+
+
+def frozen_layer_skipped_with_its_slope(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = [None] * len(layers)
+    for k in reversed(range(len(layers))):
+        if k in frozen:
+            continue
+        if k < len(layers) - 1:
+            grad = grad * (1 - values[k + 1] ** 2)
+        grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
+    return grad, grads
+
+
+def matrix_of_a_frozen_layer_skipped(grad, x, layers, frozen):
+    values = [x]
+    for layer in layers:
+        values.append(np.tanh(values[-1] @ layer["w"] + layer["b"]))
+    grads = [None] * len(layers)
+    for k in reversed(range(len(layers))):
+        if k < len(layers) - 1:
+            grad = grad * (1 - values[k + 1] ** 2)
+        if k in frozen:
+            continue
+        grads[k] = {"w": values[k].T @ grad, "b": grad.sum(axis=0)}
+        grad = grad @ layers[k]["w"].T
     return grad, grads
 
 
@@ -413,6 +443,18 @@ FROZEN_BACKWARD = Exercise(
             "in the forward pass: only its own gradient is not formed.",
         ),
         Mistake(
+            "frozen layer skipped with its slope",
+            frozen_layer_skipped_with_its_slope,
+            "A frozen layer is skipped whole: neither its slope nor its weights are on your way "
+            "down. Skip only the gradients of its own w and b; the rest is as for any layer.",
+        ),
+        Mistake(
+            "matrix of a frozen layer skipped",
+            matrix_of_a_frozen_layer_skipped,
+            "At a frozen layer the loop goes on before grad @ w.T. What the layers below get has "
+            "not passed it: skip only the gradients of its own w and b.",
+        ),
+        Mistake(
             "frozen is all below",
             frozen_is_all_below,
             "Everything below the highest frozen layer is frozen, too. Only the layers that are "
@@ -568,6 +610,7 @@ def frozen_step_cases(rng: np.random.Generator) -> Iterator[Case]:
         """Put zeros of both signs into frozen layers: next to 0 the smallest step shows."""
         for k in given["frozen"][0]:
             given["layers"][k]["b"][0] = -0.0
+            given["velocities"][k]["b"][0] = abs(given["velocities"][k]["b"][0])
             given["layers"][k]["w"][0, 0] = given["velocities"][k]["w"][1, 0] = 0.0
         return given
 
@@ -809,6 +852,57 @@ def rate_outside_the_velocity(
     return new_layers, new_velocities
 
 
+def brackets_of_the_decay_forgotten(
+    layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0
+):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        layer, u = layers[k], velocities[k]
+        if k not in frozen:
+            u = {
+                key: momentum * u[key] - lr * grads[k][key] + weight_decay * layer[key]
+                for key in layer
+            }
+            layer = {key: layer[key] + u[key] for key in layer}
+        new_layers.append(layer)
+        new_velocities.append(u)
+    return new_layers, new_velocities
+
+
+def decay_without_the_rate(
+    layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0
+):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        layer, u = layers[k], velocities[k]
+        if k not in frozen:
+            u = {
+                key: momentum * u[key] - lr * grads[k][key] - weight_decay * layer[key]
+                for key in layer
+            }
+            layer = {key: layer[key] + u[key] for key in layer}
+        new_layers.append(layer)
+        new_velocities.append(u)
+    return new_layers, new_velocities
+
+
+def velocity_against_the_step(
+    layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0
+):
+    new_layers, new_velocities = [], []
+    for k in range(len(layers)):
+        layer, u = layers[k], velocities[k]
+        if k not in frozen:
+            u = {
+                key: momentum * u[key] + lr * (grads[k][key] + weight_decay * layer[key])
+                for key in layer
+            }
+            layer = {key: layer[key] - u[key] for key in layer}
+        new_layers.append(layer)
+        new_velocities.append(u)
+    return new_layers, new_velocities
+
+
 def step_uphill(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
     new_layers, new_velocities = [], []
     for k in range(len(layers)):
@@ -974,6 +1068,23 @@ FROZEN_STEP = Exercise(
             "u ← αu − γ(g + λθ), θ ← θ + u.",
         ),
         Mistake(
+            "brackets of the decay forgotten",
+            brackets_of_the_decay_forgotten,
+            "−γ reaches only the gradient, and λθ is added: the weights grow. Both belong into the "
+            "brackets, −γ(g + λθ).",
+        ),
+        Mistake(
+            "decay without the rate",
+            decay_without_the_rate,
+            "The decay is λθ without the rate. It belongs into the brackets: −γ(g + λθ).",
+        ),
+        Mistake(
+            "velocity against the step",
+            velocity_against_the_step,
+            "Your velocity has the other sign: u ← αu + γ(g + λθ) and θ − u. Here it points where "
+            "θ goes: u ← αu − γ(g + λθ) and θ + u.",
+        ),
+        Mistake(
             "step by the old velocity",
             step_by_the_old_velocity,
             "θ moves by the velocity from before the step. First comes the new u, then θ ← θ + u "
@@ -1037,6 +1148,7 @@ def rates_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("released", "six layers, epoch 3", inputs(6, 3))
     yield Case("released", "just before a release", inputs(10, 2 * every - 1, every=every))
     yield Case("released", "just at a release", inputs(10, 2 * every, factor=factor, every=every))
+    yield Case("released", "an epoch after a release", inputs(10, 2 * every + 1, every=every))
     yield Case("late", "long after the last release", inputs(4, 25, factor=factor, every=every))
     yield Case("late", "a factor of 1", inputs(3, 9, factor=1.0, every=every))
     yield Case("late", "the epoch of the last release", inputs(4, 3, factor=factor))
@@ -1064,6 +1176,23 @@ def one_release_too_early(layers, epoch, *, lr, factor=2.6, every=1):
     return [
         lr / factor ** (layers - 1 - k) if layers - 1 - k < released else 0.0 for k in range(layers)
     ]
+
+
+def released_a_round_early(layers, epoch, *, lr, factor=2.6, every=1):
+    released = 1 + epoch / every
+    depths = range(layers - 1, -1, -1)
+    return [lr / factor**depth if depth < released else 0.0 for depth in depths]
+
+
+def released_an_epoch_early(layers, epoch, *, lr, factor=2.6, every=1):
+    released = 1 + (epoch + 1) // every
+    depths = range(layers - 1, -1, -1)
+    return [lr / factor**depth if depth < released else 0.0 for depth in depths]
+
+
+def released_an_epoch_late(layers, epoch, *, lr, factor=2.6, every=1):
+    depths = range(layers - 1, -1, -1)
+    return [lr / factor**d if d == 0 or epoch > d * every else 0.0 for d in depths]
 
 
 def every_ignored(layers, epoch, *, lr, factor=2.6, every=1):
@@ -1190,6 +1319,23 @@ LAYER_RATES = Exercise(
             every_ignored,
             "every is never used: a layer is released in each epoch. It should take so many epochs "
             "from one release to the next.",
+        ),
+        Mistake(
+            "rounded up",
+            released_a_round_early,
+            "epoch / every is not rounded down, so the next layer is released as soon as an epoch "
+            "has passed, not when every epochs have: 1 + epoch // every.",
+        ),
+        Mistake(
+            "released an epoch early",
+            released_an_epoch_early,
+            "Each layer is released one epoch early. Epochs count from 0: 1 + epoch // every.",
+        ),
+        Mistake(
+            "released an epoch late",
+            released_an_epoch_late,
+            "Each layer is released one epoch late. In epoch every the second layer learns "
+            "already: 1 + epoch // every, so d <= epoch // every.",
         ),
         Mistake(
             "factor ignored",
@@ -1695,11 +1841,11 @@ NETWORKS_FROM_DONOR = Exercise(
     scale=1.0,
     mistakes=(
         Mistake(
-            "the donor's own arrays",
+            "arrays shared by all networks",
             donors_own_arrays,
-            "The networks hold the donor's own arrays, so each step writes into the donor and into "
-            "all networks at once; a slice, list(...) or dict(...) copies no array. Copy each one "
-            "with .copy(), or make new ones: layer[key] = layer[key] - ...",
+            "All networks hold the same arrays, the donor's own or those of one copy, so each step "
+            "writes into all at once. A slice, list(...) or dict(...) copies no array. Copy each "
+            "one for each task with .copy(), or make new ones: layer[key] = layer[key] - ...",
         ),
         Mistake(
             "next task starts where the last ended",
@@ -2035,6 +2181,16 @@ def biases_averaged(x, w, b, c, *, keep=None):
     return np.mean(error**2), grads
 
 
+def summed_over_all_entries(x, w, b, c, *, keep=None):
+    seen = x if keep is None else x * keep
+    h = np.tanh(seen @ w + b)
+    error = h @ w.T + c - x
+    g = 2 * error
+    d = (g @ w) * (1 - h**2)
+    grads = {"w": seen.T @ d + g.T @ h, "b": d.sum(axis=0), "c": g.sum(axis=0)}
+    return np.sum(error**2), grads
+
+
 def summed_over_the_features(x, w, b, c, *, keep=None):
     seen = x if keep is None else x * keep
     h = np.tanh(seen @ w + b)
@@ -2228,6 +2384,12 @@ AUTOENCODER_GRADS = Exercise(
             summed_over_the_features,
             "The loss is a sum over the features and a mean over the samples. Here it is the mean "
             "over all entries.",
+        ),
+        Mistake(
+            "summed over all entries",
+            summed_over_all_entries,
+            "The loss is a sum over all entries. Here it is their mean: divide by x.size, in the "
+            "loss and in g.",
         ),
         Mistake(
             "gradients divided by the samples only",
@@ -2490,6 +2652,19 @@ def inputs_instead_of_codes(x, start, gradients, *, lr, steps):
     return layers, codes
 
 
+def one_entry_after_another(x, start, gradients, *, lr, steps):
+    h, layers, codes = x, [], []
+    for layer in start:
+        layer = dict(layer)
+        for _ in range(steps):
+            for key in ("w", "b", "c"):
+                layer[key] = layer[key] - lr * gradients(h, layer)[key]
+        h = np.tanh(h @ layer["w"] + layer["b"])
+        layers.append(layer)
+        codes.append(h)
+    return layers, codes
+
+
 def greedy_uphill(x, start, gradients, *, lr, steps):
     h, layers, codes = x, [], []
     for layer in start:
@@ -2604,6 +2779,12 @@ GREEDY_LAYERS = Exercise(
             "gradients of the start",
             gradient_of_the_start,
             "All steps use the gradients of the start. Ask for them again before each step.",
+        ),
+        Mistake(
+            "one entry after another",
+            one_entry_after_another,
+            "The gradients are asked for again within a step, after w has moved. Ask once before "
+            "each step, then move w, b and c.",
         ),
         Mistake(
             "one step for each layer",

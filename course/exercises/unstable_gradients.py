@@ -928,6 +928,13 @@ def always_rescaled(grads, *, max_norm):
     return [grad * (max_norm / norm) for grad in grads], norm
 
 
+def larger_factor(grads, *, max_norm):
+    norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))
+    if norm == 0:
+        return list(grads), norm
+    return [grad * max(1, max_norm / norm) for grad in grads], norm
+
+
 def sum_of_the_norms(grads, *, max_norm):
     norm = sum(np.linalg.norm(grad) for grad in grads)
     factor = max_norm / norm if norm > max_norm else 1
@@ -1035,6 +1042,11 @@ CLIP_NORM = Exercise(
             always_rescaled,
             "A gradient shorter than c is made longer, up to c: near the minimum the steps never "
             "become small. Clipping only shortens: the factor is min(1, c/‖g‖).",
+        ),
+        Mistake(
+            "larger factor",
+            larger_factor,
+            "The factor is max(1, c/‖g‖): long gradients stay long, and short ones grow. Take min.",
         ),
         Mistake(
             "sum of the norms",

@@ -47,6 +47,17 @@ def test_dropout_keeps_the_mean_and_multiplies_the_mean_square():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_the_rate_itself_is_drawn_once_and_kept(seed):
+    (given,) = inputs_of(unit.DROPOUT_FORWARD, seed, "border")
+    drawn = np.random.default_rng(given["seed"]).random(given["x"].shape)
+    _, kept = unit.dropout_forward(
+        given["x"], rate=given["rate"], rng=np.random.default_rng(given["seed"])
+    )
+    assert np.sum(drawn == given["rate"]) == 1
+    assert kept[drawn == given["rate"]].all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_masks_of_the_cases_drop_some_and_keep_some(seed):
     for given in inputs_of(unit.DROPOUT_FORWARD, seed, "training"):
         _, kept = unit.dropout_forward(

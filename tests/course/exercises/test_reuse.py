@@ -295,3 +295,42 @@ def test_four_quarter_turns_are_none():
     np.testing.assert_array_equal(again[3:6], images)
     first = x[3].reshape(5, 5)
     np.testing.assert_array_equal(first[:, 0], images[0].reshape(5, 5)[0][::-1])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_adding_0_to_a_frozen_layer_is_always_seen(seed):
+    def adding_0(layers, grads, velocities, frozen, *, lr, momentum=0.9, weight_decay=0.0):
+        new_layers, new_velocities = [], []
+        for k, (layer, u) in enumerate(zip(layers, velocities, strict=True)):
+            learns = k not in frozen
+            if learns:
+                u = {
+                    key: momentum * u[key] - lr * (grads[k][key] + weight_decay * layer[key])
+                    for key in u
+                }
+            new_velocities.append(u)
+            new_layers.append({key: layer[key] + learns * u[key] for key in layer})
+        return new_layers, new_velocities
+
+    verdict = judge(unit.FROZEN_STEP, adding_0, seed)
+    lost = [part.name for part in verdict.parts if not part.earned]
+    assert lost == ["frozen"]
+
+
+def test_one_copy_for_all_tasks_is_not_said_to_be_the_donors():
+    def one_copy(donor, classes, rng, gradients, *, count, lr, steps):
+        copied = [{key: array.copy() for key, array in layer.items()} for layer in donor[:count]]
+        networks = []
+        for task, outputs in enumerate(classes):
+            width = copied[-1]["w"].shape[1]
+            w = (rng.standard_normal((width, outputs)) / np.sqrt(width)).astype(donor[0]["w"].dtype)
+            networks.append([*copied, {"w": w, "b": np.zeros(outputs, w.dtype)}])
+            for _ in range(steps):
+                for layer, g in zip(networks[-1], gradients(task, networks[-1]), strict=True):
+                    layer["w"] -= lr * g["w"]
+                    layer["b"] -= lr * g["b"]
+        return networks
+
+    verdict = judge(unit.NETWORKS_FROM_DONOR, one_copy, PUBLIC_SEED)
+    assert verdict.mistake.name == "arrays shared by all networks"
+    assert "or those of one copy" in verdict.mistake.sentence
