@@ -56,13 +56,14 @@ def judge(
         for case, right, run in zip(cases, expected, runs, strict=True)
     ]
     parts = award_parts(exercise, cases, expected, runs, failures)
-    first = next((failure for failure in failures if failure), None)
+    first = next((index for index, failure in enumerate(failures) if failure), None)
+    failure = None if first is None else failures[first]
     return Verdict(
         exercise=exercise.name,
-        status=_status(parts, first, runs),
+        status=_status(parts, failure, runs),
         parts=parts,
-        failure=first,
-        mistake=name_mistake(exercise, seed, runs) if first else None,
+        failure=failure,
+        mistake=None if first is None else name_mistake(exercise, seed, runs, first),
         notes=_notes(
             _widened(exercise, cases, expected, runs, failures), runs, failures, reveal=reveal
         ),
@@ -209,9 +210,19 @@ def award_parts(
     )
 
 
-def name_mistake(exercise: Exercise, seed: int, runs: list[Run]) -> NamedMistake | None:
-    """Return the one known mistake that these runs match wherever it differs from what is right."""
-    matching = matching_mistakes(exercise, seed, runs)
+def name_mistake(exercise: Exercise, seed: int, runs: list[Run], first: int) -> NamedMistake | None:
+    """Return the one known mistake that these runs match wherever it differs from what is right.
+
+    In the first failing case, which is shown beside it, it must differ, too; unless the answer
+    crashes there, which no known mistake does.
+    """
+    crashed = isinstance(runs[first].fault, Crashed)
+    telling = _telling_cases(exercise, seed)
+    matching = [
+        index
+        for index in matching_mistakes(exercise, seed, runs)
+        if crashed or first in telling[index]
+    ]
     if len(matching) != 1:
         return None
     mistake = exercise.mistakes[matching[0]]
@@ -289,6 +300,8 @@ def _alike(exercise: Exercise, wrong: Run, run: Run, *, narrow: bool) -> bool:
 
 def _apart(exercise: Exercise, theirs: Any, mine: Any, *, narrow: bool) -> bool:
     """Tell whether two results differ by more than rounding; a mistake may have widened its own."""
+    if theirs is None:
+        return mine is not None
     if narrow and np.asarray(mine).dtype == np.float32:
         theirs, mine = mine, theirs
     return difference(theirs, mine, exercise.ulps, exercise.scale) is not None

@@ -507,6 +507,16 @@ def what_arrives_thrown_away(channel, x):
     return total
 
 
+def only_the_root_returns(channel, x):
+    if channel.rank > 0:
+        channel.send(x, 0)
+        return None
+    total = x.copy()
+    for rank in range(1, channel.size):
+        total = total + channel.recv(rank)
+    return total
+
+
 def mean_instead_of_sum(channel, x):
     if channel.rank > 0:
         channel.send(x, 0)
@@ -689,6 +699,12 @@ CENTRAL_ALL_REDUCE = Exercise(
             others_keep_their_own,
             "Only rank 0 has the sum; the others return their own array. Rank 0 has to send the "
             "sum back, and they return what they receive.",
+        ),
+        Mistake(
+            "only rank 0 returns something",
+            only_the_root_returns,
+            "Only rank 0 has and returns the sum; the others return None. Rank 0 has to send it "
+            "back, and they return what they receive.",
         ),
         Mistake(
             "what arrives is thrown away",

@@ -256,6 +256,13 @@ def mask_of_numbers_at_inference(x, *, rate, rng=None):
     return x * kept / (1 - rate), kept
 
 
+def no_mask_at_inference(x, *, rate, rng=None):
+    if rng is None:
+        return x, None
+    kept = rng.random(x.shape) >= rate
+    return x * kept / (1 - rate), kept
+
+
 def drawn_as_binomial(x, *, rate, rng=None):
     if rng is None:
         return x, np.ones(x.shape, dtype=bool)
@@ -460,6 +467,12 @@ DROPOUT_FORWARD = Exercise(
             mask_of_numbers_at_inference,
             "At inference the mask is an array of numbers. It is Boolean there, too: "
             "np.ones(x.shape, dtype=bool).",
+        ),
+        Mistake(
+            "no mask at inference",
+            no_mask_at_inference,
+            "At inference you return None in the place of the mask. Nothing is dropped, so "
+            "everything is kept: np.ones(x.shape, dtype=bool).",
         ),
         Mistake(
             "kept above the rate only",

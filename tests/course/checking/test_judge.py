@@ -625,11 +625,38 @@ def test_two_mistakes_that_fit_are_not_named():
     assert (verdict.status, verdict.mistake) == ("wrong_value", None)
 
 
+def odd_later(upto):
+    return list(range(upto > 9, upto, 2))
+
+
+ODD_LATER = Mistake("odd later", odd_later, "They are odd where the bound is above 9.")
+
+
 def test_of_two_mistakes_that_fit_the_one_that_explains_more_is_named():
-    rare = Mistake("odd later", lambda upto: list(range(upto > 9, upto, 2)), "Odd above 9.")
-    both = dataclasses.replace(EVENS, mistakes=(rare, *EVENS.mistakes))
-    assert judge(both, rare.variant, SEED).mistake.name == "odd later"
+    both = dataclasses.replace(EVENS, mistakes=(ODD_LATER, *EVENS.mistakes))
+    assert judge(both, odd_later, SEED).mistake.name == "odd later"
     assert judge(both, EVENS.mistakes[0].variant, SEED).mistake.name == "odd"
+
+
+def test_a_mistake_that_does_not_explain_the_first_failure_is_not_named():
+    exercise = dataclasses.replace(EVENS, mistakes=(ODD_LATER,))
+
+    def fails_before_it(upto):
+        return odd_later(upto) if upto > 9 else [1, 3, 5]
+
+    def crashes_before_it(upto):
+        return odd_later(upto) if upto > 9 else 1 / 0
+
+    verdict = judge(exercise, fails_before_it, SEED)
+    assert (verdict.status, verdict.mistake) == ("wrong_value", None)
+    assert judge(exercise, crashes_before_it, SEED).mistake.name == "odd later"
+
+
+def test_a_mistake_that_returns_nothing_is_named():
+    nothing = Mistake("nothing", lambda upto: [None] * len(evens(upto)), "None.")
+    exercise = dataclasses.replace(EVENS, mistakes=(nothing, *EVENS.mistakes))
+    assert judge(exercise, nothing.variant, SEED).mistake.name == "nothing"
+    assert judge(exercise, EVENS.mistakes[0].variant, SEED).mistake.name == "odd"
 
 
 def test_the_first_failing_case_is_shown():
