@@ -333,6 +333,10 @@ def broken():
             "1: w.zip has 2001 files; up to 2000 are looked at",
         ),
         (lying_bomb(), "1: nb.ipynb "),
+        (
+            [("evil_1_1_answers.pdf", b"%PDF"), (ada(), NOTEBOOK)],
+            "1: handed in no notebook, but answers.pdf; nothing to grade.",
+        ),
         (encrypted(), "1: nb.ipynb is encrypted"),
         (broken(), "1: nb.ipynb is damaged"),
         (
