@@ -89,7 +89,9 @@ def read_download(source: Path) -> list[Entry]:
                 "or unpack it and name the folder."
             ) from None
     else:
-        raise UsageError(f"There is no file or folder {source}.")
+        raise UsageError(
+            f"There is no file or folder {source}. Name what Canvas or Moodle gave to download."
+        )
     if len(found) > MANY_FILES:
         raise GraderError(
             f"{source} has {len(found)} files; up to {MANY_FILES} are read. Is it the right file?"
