@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from course.checking import Unit
 from grader.content import find_content, is_content
@@ -211,13 +214,14 @@ def open_class(
     path = root / MARK
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
+        _require_settings(written)
         return ClassFolder(
             root=root,
-            course=find_content(course) if course else Path(str(written["course"])),
-            seed=int(written["grading_seed"]),
+            course=find_content(course) if course else Path(written["course"]),
+            seed=written["grading_seed"],
             cell_timeout=float(written.get("cell_timeout", CELL_TIMEOUT)),
-            demo=bool(written.get("demo", False)),
-            db=db or (str(written["db"]) if "db" in written else None),
+            demo=written.get("demo", False),
+            db=db or written.get("db"),
             schedule=read_schedule(written),
         )
     except KeyError as error:
@@ -238,6 +242,37 @@ def require_content(klass: ClassFolder) -> Path:
             "Correct the line course = ... or name the folder with --course DIR."
         )
     return klass.course
+
+
+_SETTINGS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "course": (lambda value: isinstance(value, str), 'a text in quotes, as "/home/me/course"'),
+    "grading_seed": (
+        lambda value: type(value) is int and value >= 0,
+        "a whole number of at least 0",
+    ),
+    "cell_timeout": (
+        lambda value: type(value) in (int, float) and 0 < value < math.inf,
+        "a number of seconds above 0",
+    ),
+    "demo": (lambda value: isinstance(value, bool), "true or false, without quotes"),
+    "db": (lambda value: isinstance(value, str), 'a text in quotes, as "postgresql://..."'),
+}
+_SCHEDULE = ("timezone", "late", "units", "extensions")
+
+
+def _require_settings(written: Mapping[str, Any]) -> None:
+    """Refuse settings that are not known, or that are of the wrong kind.
+
+    Raises:
+        ValueError: there is one; the text says which.
+    """
+    known = [*_SETTINGS, *_SCHEDULE]
+    others = sorted(set(written) - set(known))
+    if others:
+        raise ValueError(f"it has {others[0]}; known are {', '.join(known)}")
+    for name, (fits, wanted) in _SETTINGS.items():
+        if name in written and not fits(written[name]):
+            raise ValueError(f"{name} is {written[name]!r}, not {wanted}")
 
 
 def _find(folder: Path | None) -> Path:

@@ -106,7 +106,8 @@ def _client(address: str) -> Iterator[Any]:
             f"--cluster needs {error.name}, which is not installed: install this course's extra "
             "named cluster, here and where the workers run."
         ) from None
-    if not re.search(r".:\d+$", address):  # dask would try for long to close what it never opened
+    # dask would try for long to close what it never opened
+    if not re.fullmatch(r"((tcp|tls|ucx|ws|wss)://)?[^/]+:\d+", address):
         raise UsageError(f"{address} is no address of a cluster. Write it like tcp://HOST:8786.")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():

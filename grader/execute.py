@@ -145,17 +145,19 @@ class _Run:
         self._asked = asked
         self._shows = shows
         self._effects: list[str] = []
+        self._position = 0
+        self._has_judged = False
         self._until = time.monotonic() + settings.submission_timeout
 
     def run(self, sandbox: Sandbox) -> None:
         """Run all cells; each ends or is left behind, so this comes to an end."""
-        position = 0
-        while position < len(self._cells):
+        while self._position < len(self._cells):
             with sandbox.session() as session, contextlib.suppress(Gone):
+                self._has_judged = False
                 self._again(session)
-                while position < len(self._cells):
-                    position += 1
-                    self._step(session, self._cells[position - 1], position)
+                while self._position < len(self._cells):
+                    self._position += 1
+                    self._step(session, self._cells[self._position - 1], self._position)
 
     def _again(self, session: Session) -> None:
         """Run the cells before once more, for what they define."""
@@ -197,6 +199,11 @@ class _Run:
             verdict = self._verdict(session, exercise, names[0])
         except Gone as gone:
             verdict = no_points(exercise, "crashed", f"the program {gone}")
+        if session.has_ended and self._has_judged and not session.is_late:
+            # Threads, processes or memory that another exercise left behind may have ended it.
+            self._position -= 1
+            raise Gone(session.reason)
+        self._has_judged = True
         self._found.verdicts[cell.metadata.nbgrader.grade_id] = verdict
         cell.execution_count = self._cells.index(cell) + 1
         cell.outputs = [

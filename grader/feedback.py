@@ -32,6 +32,7 @@ FEW = 40
 """Pages that are made here: more are worth the seconds that workers take to start."""
 
 _MARK = re.compile(rb'<meta name="grader-mark" content="([0-9a-f]{64})">')
+_UNTOUCHED = "YOUR ANSWER HERE"
 _ENDED = ("NotRun", "ProgramEnded", "Stopped")
 """The errors that grading itself writes; the text of any other could tell a hidden case."""
 
@@ -234,6 +235,8 @@ def _question(question: Question, result: Result, cell: NotebookNode | None) -> 
 def _silence(cell: NotebookNode | None, points: float | None) -> str:
     """Return what to say of a question about which no check has spoken."""
     if cell is None or cell.metadata.nbgrader.solution:
+        if cell and points == 0 and cell.source.strip() == _UNTOUCHED:
+            return "Not answered"
         return "Waits for a person to read it" if points is None else "Read by a person"
     for error in (o for o in cell.get("outputs", []) if o.output_type == "error"):
         if error.ename in _ENDED:

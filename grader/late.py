@@ -123,6 +123,12 @@ def late_lines(unit: Unit, schedule: Schedule, found: list[Lateness]) -> list[st
     if schedule.policy_for(unit.key) is None:
         lines.append("Lateness costs nothing: class.toml has no [late].")
     lines += [f"  {_line(entry)}" for entry in found if entry.late_by or entry.marked_late]
+    there = {entry.student for entry in found}
+    absent = [s for s, key in schedule.extensions if key == unit.key and s not in there]
+    if absent:
+        lines.append(
+            f"With an extension, and nothing graded (are the names right?): {_some(absent)}."
+        )
     unknown = [entry.student for entry in found if entry.is_unknown]
     if unknown:
         lines.append(f"{len(unknown)} without a timestamp.txt count as in time: {_some(unknown)}.")

@@ -29,7 +29,9 @@ def only_one(root: Path) -> Iterator[None]:
             "run this command again."
         ) from None
     except OSError as error:
-        raise GraderError(f"{root / LOCK} cannot be written: {error.strerror}.") from None
+        raise GraderError(
+            f"{root / LOCK} cannot be written: {error.strerror}. See who may write there."
+        ) from None
     try:
         yield
     finally:

@@ -45,7 +45,8 @@ def rebuild(submission: bytes, release: NotebookNode) -> tuple[NotebookNode, lis
     """
     cells = read_cells(submission)
     places = _places(cells, release)
-    if not any(place is not None and _role(release.cells[place]) != "free" for place in places):
+    own = [place for place, cell in enumerate(release.cells) if _is_exercise(cell)]
+    if own and not any(place in own for place in places):
         raise Unreadable(
             "it holds none of this assignment's answer or test cells; it may be another notebook"
         )
@@ -194,6 +195,12 @@ def _role(cell: NotebookNode) -> str:
     if told.get("solution"):
         return "answer"
     return "locked" if told.get("grade") or told.get("locked") else "free"
+
+
+def _is_exercise(cell: NotebookNode) -> bool:
+    """Tell whether a cell asks for code or tests it; other cells have one name in all units."""
+    told = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and bool(told.get("solution") or told.get("grade"))
 
 
 def _places(cells: list[Cell], release: NotebookNode) -> list[int | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -26,12 +28,26 @@ def release(klass: ClassFolder, units: list[Unit], console: Console) -> Path:
         The handout as a zip file.
 
     Raises:
-        GraderError: a notebook is missing, or its release would give solutions away.
+        GraderError: a notebook is missing, its release would give solutions away, or the disk is
+            full.
     """
     content = require_content(klass)
     sources = {unit.key: _read_source(content, unit) for unit in units}
     for unit in units:
         _refuse_other_questions(klass, unit, sources[unit.key])
+    try:
+        return _release(klass, units, sources, console)
+    except OSError as error:
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise GraderError(
+            f"The release cannot be written to {klass.root}: {reason}. Free space on its disk or "
+            "see who may write there, and run the command again."
+        ) from None
+
+
+def _release(
+    klass: ClassFolder, units: list[Unit], sources: Mapping[str, bytes], console: Console
+) -> Path:
     with progress(console, "releasing", 2 * len(units) + 1) as advance:
         for unit in units:
             _rehearse(klass, unit, sources[unit.key])

@@ -63,9 +63,13 @@ class Entry:
         """Whether its name points to a place outside the download."""
         return self.path.is_absolute() or ".." in self.path.parts or ":" in self.path.parts[0]
 
+    @property
+    def is_clutter(self) -> bool:
+        """Whether a program left it there, or its name points out of the download."""
+        return self.leads_out or _is_clutter(self.path)
+
     def _has_suffix(self, suffix: str) -> bool:
-        is_one = self.path.suffix.lower() == suffix
-        return is_one and not self.leads_out and not _is_clutter(self.path)
+        return self.path.suffix.lower() == suffix and not self.is_clutter
 
 
 def read_download(source: Path) -> list[Entry]:
@@ -85,7 +89,9 @@ def read_download(source: Path) -> list[Entry]:
                 "or unpack it and name the folder."
             ) from None
     else:
-        raise UsageError(f"There is no file or folder {source}.")
+        raise UsageError(
+            f"There is no file or folder {source}. Name what Canvas or Moodle gave to download."
+        )
     if len(found) > MANY_FILES:
         raise GraderError(
             f"{source} has {len(found)} files; up to {MANY_FILES} are read. Is it the right file?"

@@ -251,14 +251,17 @@ def _choose(
             done.notes.append(f"{student}: {upload.file} is taken as {name}.")
         return upload, content
     if not any(note.startswith(f"{student}: ") for note in done.notes):
-        done.notes.append(f"{student}: handed in no notebook.")
+        files_told = ", ".join(upload.file for upload in own)
+        done.notes.append(f"{student}: handed in no notebook, but {files_told}; nothing to grade.")
     return None
 
 
 def _notebooks_of(upload: Upload, student: str, done: Collected) -> list[tuple[Upload, Entry]]:
-    """Return the notebook that a file is, or those in it if it is a zip file."""
+    """Return the notebook that a file is, those in it if it is a zip file, or else nothing."""
     if upload.entry.is_notebook:
         return [(upload, upload.entry)]
+    if not upload.entry.is_archive:
+        return []
     try:
         inner = expand(upload.entry)
     except Refused as error:

@@ -47,7 +47,7 @@ class Upload:
 
 
 def read_uploads(entries: Sequence[Entry], platform: str) -> tuple[str, list[Upload], list[Entry]]:
-    """Return the platform, what was handed in, and the notebooks that belong to nobody.
+    """Return the platform, the files handed in, and the notebooks that belong to nobody.
 
     Args:
         entries: the files of the download.
@@ -71,6 +71,9 @@ def read_uploads(entries: Sequence[Entry], platform: str) -> tuple[str, list[Upl
             f"No file is named as in a download from {wanted}. Found: {seen}. "
             "Name the file as it was downloaded, or put the notebooks into submitted/ by hand."
         )
+    belonging = {id(entry) for entry in files}
+    rest = [entry for entry in entries if id(entry) not in belonging and not entry.is_clutter]
+    uploads += [found for entry in rest if (found := PLATFORMS[best](entry))]
     others = [e for e, found in zip(files, read[best], strict=True) if not found and e.is_notebook]
     return best, uploads, others
 

@@ -111,7 +111,9 @@ def read_roster(path: Path) -> Roster:
     try:
         return parse_roster(path.read_bytes(), str(path))
     except OSError as error:
-        raise UsageError(f"The roster {path} cannot be read: {error.strerror}.") from None
+        raise UsageError(
+            f"The roster {path} cannot be read: {error.strerror}. Name the CSV file."
+        ) from None
 
 
 def parse_roster(content: bytes, name: str) -> Roster:

@@ -41,6 +41,9 @@ from grader.sealed.protection import (
 GRACE = 3.0
 """Seconds between the end of a cell's time, which can be caught, and the end of the process."""
 
+_TOO_LONG = "took all the time it may (is there a loop that never ends?)"
+_NO_STOP = "did not stop when its time was up"
+
 _TOGETHER = 1.5
 """How much more memory several processes of a submission may use than each of them alone."""
 
@@ -204,7 +207,7 @@ class Session:
         reply = self._ask([*request, seconds], deadline + GRACE, [])
         match reply:
             case ["stopped", str()]:
-                raise self._gone("took all the time it may (is there a loop that never ends?)")
+                raise self._gone(_TOO_LONG)
         return reply
 
     def _received(self, given: Any, known: set[str], size: int = 0) -> Answer | Fault:
@@ -235,6 +238,11 @@ class Session:
         """Whether the process is gone."""
         return bool(self.reason)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the process is gone because its time was up."""
+        return self.reason in (_TOO_LONG, _NO_STOP)
+
     def _ask(
         self, request: list[Any], deadline: float, functions: list[Callable[..., Any]] | None = None
     ) -> Any:
@@ -255,7 +263,7 @@ class Session:
         except wire.Closed:
             raise self._gone("") from None
         except wire.TooLate:
-            raise self._gone("did not stop when its time was up") from None
+            raise self._gone(_NO_STOP) from None
         except wire.BadMessage as error:
             raise self._gone(f"was ended: {error}") from None
 

@@ -127,9 +127,16 @@ def test_bad_input_is_one_line_that_says_what_to_do(place, capsys, arguments, st
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text.replace("grading_seed", "seed"), "has no line grading_seed = ..."),
+        (lambda text: text.replace("grading_seed", "# seed"), "has no line grading_seed = ..."),
+        (lambda text: text.replace("grading_seed", "seed"), "it has seed; known are course, "),
+        (lambda text: text + "[extension.ada]", "it has extension; known are course, "),
+        (lambda text: "grading_seed = [1] #".join(text.split("grading_seed =")), "is [1], not a"),
+        (lambda text: "grading_seed = -1 #".join(text.split("grading_seed =")), "is -1, not a who"),
+        (lambda text: text.replace("demo = false", 'demo = "false"'), "demo is 'false', not true"),
+        (lambda text: text.replace("cell_timeout = 20", "cell_timeout = 0"), "is 0, not a number"),
+        (lambda text: text.replace("cell_timeout = 20", "cell_timeout = nan"), "is nan, not a nu"),
         (lambda text: text + "=", "cannot be read"),
-        (lambda text: text.replace("cell_timeout = 20", 'cell_timeout = "x"'), "cannot be read"),
+        (lambda text: text.replace("cell_timeout = 20", 'cell_timeout = "x"'), "is 'x', not a"),
         (lambda text: text.replace("course = ", "course = '/nowhere' # "), "lies in /nowhere, and"),
         (
             lambda text: text + "[units.03_optimizers]\ndue = 2026-11-20T23:59:00",

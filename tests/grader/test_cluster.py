@@ -115,9 +115,10 @@ def test_a_killed_worker_costs_nothing(handed_in, unit, console, tmp_path, monke
             grade(handed_in, [unit], console, cluster=address, force=True)
 
 
-def test_what_is_no_address_is_said_at_once():
-    with pytest.raises(UsageError, match=r"nonsense is no address of a cluster\. Write it like"):
-        next(run_on_cluster([Task("never", int, ("1",))], "nonsense"))
+@pytest.mark.parametrize("address", ["nonsense", "foo://bar:8786", "tcp://host:port"])
+def test_what_is_no_address_is_said_at_once(address):
+    with pytest.raises(UsageError, match=f"{address} is no address of a cluster. Write it like"):
+        next(run_on_cluster([Task("never", int, ("1",))], address))
 
 
 def test_a_cluster_that_goes_away_stops_the_run_and_loses_nothing(

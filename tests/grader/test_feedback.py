@@ -78,6 +78,16 @@ def test_points_given_by_hand_are_shown(klass, unit, release, console):
     assert "so far" not in words
 
 
+def test_an_answer_in_words_that_was_left_out_was_read_by_nobody(klass, unit, release, console):
+    made = graded(release, unit, {}, answers={"in_your_own_words": "YOUR ANSWER HERE"})
+    record(klass, unit, {"ada": made})
+    give_by_hand(klass, unit, "ada", "in_your_own_words", 0)
+    feedback(klass, [unit], console)
+    words = Page(page_of(klass, unit, "ada")).words
+    assert "in your own wordsNot answered0 of 6" in words
+    assert "Read by a person" not in words
+
+
 def test_what_a_check_let_the_answer_print_is_not_shown(klass, unit, release, console):
     silent = {n: v for n, v in verdicts(unit).items() if n != "adam"}
     told = {

@@ -95,7 +95,7 @@ def test_a_penalty_is_in_the_results_and_outlives_a_new_grading(graded, unit):
         (DATES.replace("11-20T", "11-29T"), {"bob": 0, "cy": 0}),
         (DATES + "[extensions.cy]\n03_optimizers = 2026-11-25T00:00:00Z\n", {"cy": 0}),
         (DATES.replace("grace_minutes = 15", "grace_minutes = 301"), {"bob": 0}),
-        (DATES.replace("[late]", "[other]"), {"bob": 0, "cy": 0}),
+        (DATES[DATES.index("[units") :], {"bob": 0, "cy": 0}),
         ("", {"bob": 0, "cy": 0}),
     ],
 )
@@ -122,6 +122,12 @@ def test_an_extension_is_nbgrader_s_own(graded, unit):
     }
     late(with_dates(graded), [unit])
     assert state(graded, unit)[1]["cy"][1] is None
+
+
+def test_an_extension_of_nobody_is_said(graded, unit):
+    klass = with_dates(graded, DATES + "[extensions.cyy]\n03_optimizers = 2026-11-24T22:59:00Z\n")
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    assert "With an extension, and nothing graded (are the names right?): cyy." in lines
 
 
 def test_a_time_written_later_counts(graded, unit):
@@ -168,7 +174,7 @@ def test_who_is_late_reads_well(graded, unit):
     ("text", "said"),
     [
         ("", "03_optimizers has no due date: class.toml has no [units.03_optimizers]"),
-        (DATES.replace("[late]", "[other]"), "Lateness costs nothing: class.toml has no [late]."),
+        (DATES[DATES.index("[units") :], "Lateness costs nothing: class.toml has no [late]."),
     ],
 )
 def test_a_missing_policy_is_said(graded, unit, text, said):

@@ -251,6 +251,7 @@ def damaged(**changes):
         (damaged(cells=[]), "none of this assignment's"),
         (damaged(cells=[1, None, "x", {"cell_type": "code", "source": 5}]), "none of this"),
         (damaged(cells=[new_code_cell("x = 1")]), "none of this assignment's"),
+        (damaged(cells=[cell_of(answered(), "setup"), cell_of(answered(), "why")]), "none of this"),
     ],
 )
 def test_what_is_no_notebook_of_the_assignment_says_why(content, why):

@@ -1,5 +1,7 @@
 """What students get, and that no solution is in it."""
 
+import errno
+import shutil
 import zipfile
 
 import pytest
@@ -124,6 +126,24 @@ def test_a_release_without_a_notebook_names_it(klass, unit, console, tmp_path):
     built_from.touch()
     with pytest.raises(GraderError, match="Build it with grader notebooks"):
         release(open_class(klass.root, tmp_path / "content"), [unit], console)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        shutil.Error([("lesson.py", "there/lesson.py", "[Errno 28] No space left on device")]),
+    ],
+)
+def test_a_full_disk_is_said(klass, unit, console, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("grader.release.build_handout", fail)
+    monkeypatch.setattr("grader.release._rehearse", lambda *_: None)
+    monkeypatch.setattr("grader.release.generate_assignment", lambda *_: None)
+    with pytest.raises(GraderError, match=r"cannot be written to .*No space left.* Free space"):
+        release(klass, [unit], console)
 
 
 # nbgrader's order of filling new rows; SQLAlchemy 2 remarks on it, the rows are right.

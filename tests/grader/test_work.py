@@ -146,6 +146,16 @@ def test_an_answer_that_ends_the_program_costs_its_own_question(body, text):
     assert text in result.verdicts["test_momentum"]["failure"]["text"]
 
 
+def test_what_another_answer_has_left_behind_costs_no_points():
+    head, rest = judged.MOMENTUM.split("\n", 1)
+    leaves = f"import builtins\n{head}\n    builtins.left = True\n{rest}"
+    head, rest = judged.NESTEROV.split("\n", 1)
+    stumbles = f"import os\n{head}\n    if hasattr(builtins, 'left'): os._exit(3)\n{rest}"
+    result = judged_as(momentum=leaves, nesterov=stumbles)
+    assert [score.points for score in result.scores.values()][:2] == [5.0, 5.0]
+    assert not result.problems
+
+
 @pytest.mark.parametrize(
     ("momentum", "text"),
     [

@@ -333,6 +333,10 @@ def broken():
             "1: w.zip has 2001 files; up to 2000 are looked at",
         ),
         (lying_bomb(), "1: nb.ipynb "),
+        (
+            [("evil_1_1_answers.pdf", b"%PDF"), (ada(), NOTEBOOK)],
+            "1: handed in no notebook, but answers.pdf; nothing to grade.",
+        ),
         (encrypted(), "1: nb.ipynb is encrypted"),
         (broken(), "1: nb.ipynb is damaged"),
         (
@@ -477,5 +481,5 @@ def test_a_link_in_the_place_of_a_submission_is_not_followed(take, klass, unit, 
 
 
 def test_a_folder_or_file_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match="There is no file or folder"):
+    with pytest.raises(UsageError, match=r"no file or folder .* Name what Canvas"):
         read_download(tmp_path / "none.zip")
