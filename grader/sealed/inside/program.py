@@ -46,7 +46,10 @@ class Program:
                 reply = requests[what](*arguments)
                 if os.getpid() != own:  # a student's fork got here: one process answers
                     return
-                self._channel.send(["reply", reply])
+                try:
+                    self._channel.send(["reply", reply])
+                except (BadMessage, MemoryError) as error:
+                    self._channel.send(["reply", _too_large(reply, error)])
             except Closed:
                 return
 
@@ -133,3 +136,9 @@ def _told(given: Answer | Fault) -> list[Any]:
         case Deadlocked():
             return ["deadlock", given.waits]
     return ["wrong_kind", str(given)]
+
+
+def _too_large(reply: list[Any], error: BadMessage | MemoryError) -> list[Any]:
+    """Return what is said in the place of a reply that cannot be sent."""
+    instead = ["wrong_kind", f"the result is too large: {str(error) or 'it needs too much memory'}"]
+    return ["ranks", [instead for _ in reply[1]]] if reply[0] == "ranks" else instead
