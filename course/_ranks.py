@@ -281,7 +281,11 @@ def require_other(rank: int, size: int, what: str, number: int) -> int:
             f"rank {rank} cannot {what} an array: a rank is a whole number. The calls are "
             "send(array, to) and recv(source)."
         )
-    other = operator.index(number)
+    try:
+        other = operator.index(number)
+    except TypeError:
+        text = f"rank {rank} cannot {what} {number!r:.80}: a rank is a whole number."
+        raise TypeError(text) from None
     if not 0 <= other < size:
         ranks = f"with {size} ranks they are 0 to {size - 1}" if size > 1 else "there is only 0"
         raise ValueError(f"rank {rank} cannot {what} rank {other}: {ranks}.")

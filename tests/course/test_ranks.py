@@ -243,7 +243,8 @@ BAD_POSTS = {
     "too high": (np.zeros(1), 2, ValueError, "rank 0 cannot send to rank 2: with 2 ranks they are"),
     "negative": (np.zeros(1), -1, ValueError, "rank 0 cannot send to rank -1"),
     "swapped": (1, np.zeros(2), TypeError, r"rank 0 cannot send to an array: .*send\(array, to\)"),
-    "no number": (np.zeros(1), "1", TypeError, "'str' object cannot be interpreted as an integer"),
+    "no number": (np.zeros(1), "1", TypeError, "rank 0 cannot send to '1': a rank is a whole numb"),
+    "a fraction": (np.zeros(1), 1.0, TypeError, "rank 0 cannot send to 1.0: a rank is a whole num"),
 }
 
 

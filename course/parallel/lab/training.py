@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import os
 import signal
 import statistics
@@ -78,6 +79,8 @@ def train_rank(
     replica = _Replica(channel, settings, journal)
     if isinstance(channel, TorchChannel):
         channel.meet()
+        _require_same_job(channel.gather(_job(settings)))
+    _require_fault_to_come(settings, len(replica.data.x_train))
     rng = np.random.default_rng(settings.seed)
     seen = []
     for epoch in range(1, settings.epochs + 1):
@@ -93,6 +96,31 @@ def train_rank(
             seen.append(Epoch(epoch, *replica.scores(), seconds))
             journal.ended(asdict(seen[-1]))
     return replica.report(seen)
+
+
+def _job(settings: Settings) -> dict[str, Any]:
+    """Return what must be the same on all ranks; a student's file may lie elsewhere on each."""
+    own = ("backend", "device", "fault")
+    job = {key: value for key, value in asdict(settings).items() if key not in own}
+    return job | {"collective": settings.collective.rpartition(":")[2]}
+
+
+def _require_same_job(jobs: Sequence[dict[str, Any]]) -> None:
+    for rank, job in enumerate(jobs):
+        for key, value in job.items():
+            if value != jobs[0][key]:
+                raise ParallelError(
+                    f"Rank {rank} was started with --{key.replace('_', '-')} {value}, rank 0 with "
+                    f"{jobs[0][key]}. Give all machines the same options."
+                )
+
+
+def _require_fault_to_come(settings: Settings, samples: int) -> None:
+    steps = settings.epochs * math.ceil(samples / settings.batch_size)
+    if settings.fault is not None and settings.fault.step > steps:
+        raise ParallelError(
+            f"--fault asks for step {settings.fault.step}, and the training has {steps}."
+        )
 
 
 class _Metered:

@@ -208,12 +208,29 @@ def test_no_process_or_folder_is_left_behind(number, status, tmp_path, monkeypat
     assert not list(tmp_path.glob("course-*"))
 
 
-def test_machines_meet(tmp_path):
+def two_machines():
+    """Return the words for each of two machines, both this one, without their numbers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["--nproc", "1", "--nnodes", "2", "--rdzv-endpoint", f"127.0.0.1:{port}"]
-    words += ["--epochs", "1", "--batch-size", "479", "--json"]
+    return [*words, "--epochs", "1", "--batch-size", "479", "--json"]
+
+
+def test_machines_with_other_options_are_told_so():
+    words = two_machines()
+    said = "course: Rank 1 was started with --hidden 32, rank 0 with 64. Give all machines the same"
+    with (
+        command(*words, "--node-rank", "0") as first,
+        command(*words, "--node-rank", "1", "--hidden", "32") as other,
+    ):
+        for process in (first, other):
+            assert process.communicate(timeout=120)[1].startswith(said)
+            assert process.returncode == 1
+
+
+def test_machines_meet():
+    words = two_machines()
     with command(*words, "--node-rank", "0") as first, command(*words, "--node-rank", "1") as other:
         out, err = first.communicate(timeout=120)
         assert other.communicate(timeout=120) == (

@@ -163,6 +163,13 @@ def test_an_error_names_rank_and_step(tmp_path):
         trained(2, collective=f"{own}:own")
 
 
+def test_a_fault_that_would_never_come_is_refused():
+    with pytest.raises(
+        ParallelError, match=r"^--fault asks for step \d+, and the training has \d+"
+    ):
+        trained(2, fault=Fault(1, 10_000, "fail"))
+
+
 def test_a_student_who_exits_has_failed(tmp_path):
     own = tmp_path / "own.py"
     own.write_text("def own(channel, x):\n    raise SystemExit(0)\n")
