@@ -41,7 +41,7 @@ class Stuck(TimeoutError):  # noqa: N818 - as above
     """A rank has neither sent, received nor returned for too long."""
 
     def __init__(self, rank: int, seconds: float) -> None:
-        self.seconds = seconds
+        self.rank, self.seconds = rank, seconds
         super().__init__(
             f"Rank {rank} has neither sent, received nor returned for {seconds:g} s. "
             "Is there a loop that never ends?"
@@ -325,11 +325,10 @@ def run_together(
         _interrupt(threads, turns)
         raise
     if stuck:
-        late = turns.now
         _interrupt(threads, turns)
         return [
             Outcome(error=Stuck(rank, stuck.seconds))
-            if rank == late or isinstance(outcome.error, KeyboardInterrupt)
+            if rank == stuck.rank or isinstance(outcome.error, KeyboardInterrupt)
             else outcome
             for rank, outcome in enumerate(outcomes)
         ]
