@@ -20,6 +20,8 @@ import numpy as np
 _STACK = 2**20
 """Bytes; the system's usual 8 MB a thread would count as memory in use where that is limited."""
 
+_MANY = 100
+"""So often a rank may catch the deadlock that it is in, and wait again."""
 
 _ENVELOPE = 100
 """Bytes; what a message counts for where there is a limit, besides its own."""
@@ -134,7 +136,19 @@ class Office:
 
 
 class Turns:
-    """Whose turn it is, who waits for whom, and what lies ready."""
+    """Whose turn it is, who waits for whom, and what lies ready.
+
+    Args:
+        size: the number of ranks.
+
+    Attributes:
+        now: the rank whose turn it is.
+        moves: how much has happened; where that stands still, a rank computes.
+        waits: for each rank that waits the rank that it waits for.
+        deadlock: the same at the moment when no rank could go on; None until then.
+        asleep: the ranks that will never return.
+        finished: set when all others have.
+    """
 
     def __init__(self, size: int) -> None:
         self.moves = 0
@@ -144,9 +158,11 @@ class Turns:
         self._gates = [threading.Semaphore(0) for _ in range(size)]
         self._there = Counter[tuple[int, int]]()
         self._live = set(range(size))
-        self._deadlock: dict[int, int] | None = None
+        self.deadlock: dict[int, int] | None = None
+        self.asleep: set[int] = set()
+        self._caught = Counter[int]()
+        self._interrupted: set[int] = set()
         self._over = False
-        self._told: set[int] = set()
 
     def begin(self) -> None:
         """Give the first rank its turn."""
@@ -168,13 +184,16 @@ class Turns:
             Deadlock: there will be none.
         """
         # An answer that catches its deadlock and tries again for ever makes no move.
-        self.moves += self._deadlock is None
+        self.moves += self.deadlock is None
         if not self._there[source, rank]:
             self.waits[rank] = source
             self._pass_on()
             self.await_turn(rank)
-            if self._deadlock is not None:
-                raise Deadlock(self._deadlock)  # a new one: an old one keeps all its tracebacks
+            if self.deadlock is not None:
+                self._caught[rank] += 1
+                if self._caught[rank] > _MANY:
+                    self._stop(rank)
+                raise Deadlock(self.deadlock)  # a new one: an old one keeps all its tracebacks
             del self.waits[rank]
         self._there[source, rank] -= 1
 
@@ -189,24 +208,29 @@ class Turns:
 
     def abandon(self) -> None:
         """Let every rank that waits end, whatever the others do."""
-        if self._deadlock is None:
-            self._deadlock = dict(self.waits)
+        if self.deadlock is None:
+            self.deadlock = dict(self.waits)
         self._over = True
         for gate in self._gates:
             gate.release()
 
     def require_going_on(self, rank: int) -> None:
-        """Stop a rank that goes on after the run is over; if it catches that, let it sleep.
+        """Stop a rank that goes on after the run is over.
 
         Raises:
-            KeyboardInterrupt: the run is over.
+            KeyboardInterrupt: it is.
         """
-        if not self._over:
-            return
-        if rank in self._told:
-            threading.Event().wait()  # for ever: it would use up the processor and the memory
-        self._told.add(rank)
-        raise KeyboardInterrupt
+        if self._over:
+            self._stop(rank)
+
+    def _stop(self, rank: int) -> None:
+        """Interrupt a rank; one that catches even that sleeps, or it would go on for ever."""
+        if rank not in self._interrupted:
+            self._interrupted.add(rank)
+            raise KeyboardInterrupt
+        self.asleep.add(rank)
+        self.end(rank)
+        threading.Event().wait()
 
     def _pass_on(self) -> None:
         size = len(self._gates)
@@ -214,14 +238,14 @@ class Turns:
             if rank in self._live and self._can_go_on(rank):
                 break
         else:
-            self._deadlock = dict(self.waits)
+            self.deadlock = dict(self.waits)
             rank = min(self._live)
         self.now = rank
         self._gates[rank].release()
 
     def _can_go_on(self, rank: int) -> bool:
         ready = rank not in self.waits or self._there[self.waits[rank], rank] > 0
-        return ready or self._deadlock is not None
+        return ready or self.deadlock is not None
 
 
 class ThreadChannel:
@@ -332,9 +356,15 @@ def run_together(
             else outcome
             for rank, outcome in enumerate(outcomes)
         ]
-    for thread in threads:
-        thread.join()
-    return outcomes
+    for rank, thread in enumerate(threads):
+        if rank not in turns.asleep:
+            thread.join()
+    return [
+        Outcome(error=Deadlock(turns.deadlock))
+        if turns.deadlock is not None and isinstance(outcome.error, KeyboardInterrupt)
+        else outcome
+        for outcome in outcomes
+    ]
 
 
 def _started(target: Callable[[int], None], count: int) -> list[threading.Thread]:

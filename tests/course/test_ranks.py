@@ -188,7 +188,7 @@ def test_all_ranks_that_never_return_are_stopped():
 
 def test_a_deadlock_met_again_is_a_new_error():
     def function(channel):
-        for _ in range(100):
+        for _ in range(50):
             with contextlib.suppress(Deadlock):
                 channel.recv(1 - channel.rank)
         channel.recv(1 - channel.rank)
@@ -197,17 +197,8 @@ def test_a_deadlock_met_again_is_a_new_error():
         assert len(traceback.extract_tb(outcome.error.__traceback__)) < 10
 
 
-FOR_EVER = {
-    "a deadlock caught": (lambda c: c.recv(1 - c.rank), Exception),
-    "everything caught": (lambda c: c.recv(1 - c.rank), BaseException),
-    "nothing sent": (lambda c: c.send(0.0, 1 - c.rank), Exception),
-    "nothing sent, everything caught": (lambda c: c.send(0.0, 1 - c.rank), BaseException),
-}
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may hit the gc
-@pytest.mark.parametrize(("call", "caught"), FOR_EVER.values(), ids=FOR_EVER)
-def test_one_who_tries_again_for_ever_is_stopped(call, caught):
+def again_and_again(call, caught):
+    """Return an answer that catches whatever a call raises and tries again, and its counter."""
     tries = itertools.count()
 
     def function(channel):
@@ -216,14 +207,36 @@ def test_one_who_tries_again_for_ever_is_stopped(call, caught):
             with contextlib.suppress(caught):
                 return call(channel)
 
+    return function, tries
+
+
+def assert_nothing_goes_on(tries):
+    so_far = next(tries)
+    time.sleep(0.2)
+    assert next(tries) == so_far + 1
+
+
+@pytest.mark.parametrize("caught", [Exception, BaseException])
+def test_a_deadlock_that_is_caught_for_ever_is_one(caught):
+    function, tries = again_and_again(lambda c: c.recv((c.rank + 1) % c.size), caught)
+    before = threading.active_count()
+    for outcome in run(function, 3):
+        assert isinstance(outcome.error, Deadlock)
+        assert outcome.error.waits == {0: 1, 1: 2, 2: 0}
+    if caught is Exception:
+        assert threading.active_count() == before
+    assert_nothing_goes_on(tries)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it may hit the gc
+@pytest.mark.parametrize("caught", [Exception, BaseException])
+def test_one_who_sends_in_vain_for_ever_is_stopped(caught):
+    function, tries = again_and_again(lambda c: c.send(0.0, 1 - c.rank), caught)
     before = threading.active_count()
     assert errors(run(function, 2, timeout=0.2)) == [Stuck] * 2
     if caught is Exception:
         assert threading.active_count() == before
-    else:  # it cannot be ended, but it sleeps
-        so_far = next(tries)
-        time.sleep(0.2)
-        assert next(tries) == so_far + 1
+    assert_nothing_goes_on(tries)
 
 
 def test_a_rank_that_works_on_is_not_stuck():
