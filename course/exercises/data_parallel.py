@@ -507,6 +507,18 @@ def what_arrives_thrown_away(channel, x):
     return total
 
 
+def sum_never_received(channel, x):
+    if channel.rank > 0:
+        channel.send(x, 0)
+        return x
+    total = x.copy()
+    for rank in range(1, channel.size):
+        total = total + channel.recv(rank)
+    for rank in range(1, channel.size):
+        channel.send(total, rank)
+    return total
+
+
 def only_the_root_returns(channel, x):
     if channel.rank > 0:
         channel.send(x, 0)
@@ -713,6 +725,12 @@ CENTRAL_ALL_REDUCE = Exercise(
             "Return what recv gives.",
         ),
         Mistake(
+            "sum never received",
+            sum_never_received,
+            "Rank 0 sends the sum, but the others never receive it and return their own array. "
+            "After the send they return channel.recv(0).",
+        ),
+        Mistake(
             "mean instead of sum",
             mean_instead_of_sum,
             "You divide by the number of ranks. An all-reduce adds up; what to divide by is the "
@@ -860,6 +878,17 @@ def all_others_receive(channel, x):
     return x
 
 
+def partner_modulo_the_ranks(channel, x):
+    reach = 1
+    while reach < channel.size:
+        if channel.rank < reach:
+            channel.send(x, (channel.rank + reach) % channel.size)
+        elif channel.rank < 2 * reach:
+            x = channel.recv(channel.rank - reach)
+        reach *= 2
+    return x
+
+
 def largest_step_first(channel, x):
     reach = 1
     while 2 * reach < channel.size:
@@ -988,6 +1017,12 @@ TREE_BROADCAST = Exercise(
             largest_step_first,
             "Yours is a tree, too, with the longest step first: then other ranks do the sending. "
             "Here round 0 is 0 → 1, round 1 is 0 → 2 and 1 → 3, and so on: r < 2ⁱ sends to r + 2ⁱ.",
+        ),
+        Mistake(
+            "partner modulo K",
+            partner_modulo_the_ranks,
+            "Ranks beyond K − 1 are taken modulo K, so in the last round some that have the array "
+            "are sent it again. A tree is no ring: where r + 2ⁱ is not below K, nothing is sent.",
         ),
         Mistake(
             "nobody receives",
@@ -2041,6 +2076,27 @@ def chunks_rounded_down(collective, rank, size, elements, itemsize):
     return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
 
 
+def chunks_rounded_up(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        return 2 * (size - 1) * -(-elements // size) * itemsize
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def bytes_cut_into_chunks(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if size == 1:
+        return 0
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        chunks = [n // size + (r < n % size) for r in range(size)]
+        return 2 * n - chunks[rank] - chunks[(rank + 1) % size]
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
 def own_chunk_in_every_step(collective, rank, size, elements, itemsize):
     n = elements * itemsize
     if collective == "central":
@@ -2198,6 +2254,18 @@ BYTES_SENT = Exercise(
             "chunks have one element more.",
         ),
         Mistake(
+            "chunks rounded up",
+            chunks_rounded_up,
+            "Each step is counted with the longest chunk. Only the first elements mod K chunks are "
+            "that long: count all chunks but r, then all but r + 1.",
+        ),
+        Mistake(
+            "bytes cut instead of elements",
+            bytes_cut_into_chunks,
+            "You cut N bytes into chunks, in the middle of a number. Elements are cut: first the "
+            "chunks in elements, then times itemsize.",
+        ),
+        Mistake(
             "own chunk left out twice",
             own_chunk_left_out_twice,
             "In the reduce-scatter rank r sends all chunks but its own. In the all-gather it does "
@@ -2313,6 +2381,10 @@ def latency_divided(size, *, compute, n_bytes, latency, bandwidth):
     return compute / size + 2 * (size - 1) / size * (latency + n_bytes / bandwidth)
 
 
+def everything_divided(size, *, compute, n_bytes, latency, bandwidth):
+    return (compute + 2 * (size - 1) * (latency + n_bytes / size / bandwidth)) / size
+
+
 def bits_instead_of_bytes(size, *, compute, n_bytes, latency, bandwidth):
     return compute / size + 2 * (size - 1) * (latency + 8 * n_bytes / size / bandwidth)
 
@@ -2404,6 +2476,12 @@ STEP_SECONDS = Exercise(
             latency_divided,
             "A message has 1/K of the bytes, but its latency is whole: "
             "2(K − 1)(latency + N/(K · bandwidth)).",
+        ),
+        Mistake(
+            "everything divided by K",
+            everything_divided,
+            "The sending is divided by K, too. Only the computing is shared; the 2(K − 1) messages "
+            "come one after the other: add them beside compute / K, outside the brackets.",
         ),
         Mistake(
             "bits instead of bytes",
