@@ -235,6 +235,9 @@ def gradient_cases(rng: np.random.Generator) -> Iterator[Case]:
     empty = inputs(0, 4, 1, 1)
     empty["grads"][0] = np.full((2, 3), np.inf)
     yield Case("empty", "the first shard without samples, its gradient infinite", empty)
+    diverged = inputs(3, 2, 0)
+    diverged["grads"][1:] = [np.full((2, 3), np.nan)] * 2
+    yield Case("empty", "a shard with samples, whose mean is NaN all the same", diverged)
     given = inputs(3, 2, 2)
     yield Case("dtype", "three shards in float32", given | {"grads": narrow(given["grads"])})
 
@@ -261,6 +264,23 @@ def mean_with_the_empty_ones(grads, counts):
 def only_nan_left_out(grads, counts):
     used = [(g, n) for g, n in zip(grads, counts) if not np.isnan(g).any()]
     return sum(n * g for g, n in used) / sum(counts)
+
+
+def nan_left_out_and_not_counted(grads, counts):
+    used = [(g, n) for g, n in zip(grads, counts) if not np.isnan(g).any()]
+    return sum(n * g for g, n in used) / sum(n for _, n in used)
+
+
+def nan_counts_as_0(grads, counts):
+    total = np.zeros_like(grads[0])
+    for grad, count in zip(grads, counts):
+        total = total + count * np.nan_to_num(grad)
+    return total / sum(counts)
+
+
+def only_finite_ones_kept(grads, counts):
+    used = [(g, n) for g, n in zip(grads, counts) if np.isfinite(g).all()]
+    return sum(n * g for g, n in used) / sum(n for _, n in used)
 
 
 def not_divided(grads, counts):
@@ -319,7 +339,7 @@ FULL_BATCH_GRADIENT = Exercise(
     parts=(
         Part("even", 1, "shards of one size"),
         Part("uneven", 1, "uneven shards"),
-        Part("empty", 1, "a shard without samples"),
+        Part("empty", 1, "a shard without samples, and one that has diverged"),
         DTYPE,
         INPUTS,
     ),
@@ -373,6 +393,25 @@ FULL_BATCH_GRADIENT = Exercise(
             only_nan_left_out,
             "You leave out gradients with NaN. That of an empty shard may be infinite as well, "
             "and 0 · ∞ is NaN: look at the count instead.",
+        ),
+        Mistake(
+            "NaN left out and not counted",
+            nan_left_out_and_not_counted,
+            "You leave out gradients with NaN and their samples. That of an empty shard may be "
+            "infinite as well, and that of a rank with samples must stay visible: look at the "
+            "count instead.",
+        ),
+        Mistake(
+            "NaN counts as 0",
+            nan_counts_as_0,
+            "A NaN is taken for 0, also that of a rank that has samples. It has diverged, and "
+            "nobody would see it: look at the count, and leave the numbers as they are.",
+        ),
+        Mistake(
+            "only finite ones kept",
+            only_finite_ones_kept,
+            "You leave out every gradient with NaN or infinity, also that of a rank that has "
+            "samples. It has diverged, and nobody would see it: look at the count instead.",
         ),
         Mistake(
             "divided by the largest",

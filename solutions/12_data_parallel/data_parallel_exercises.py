@@ -93,7 +93,8 @@ check(shard).award()
 # $$g = \frac{\sum_r n_r\, g_r}{\sum_r n_r} .$$
 #
 # A rank may have no samples, $n_r = 0$. Its mean is then no number (NaN, or infinite), and it must not spoil the
-# others. At least one rank has samples.
+# others. At least one rank has samples. But a NaN of a rank that has samples must stay visible in the result: it tells
+# you that the training has diverged.
 #
 # **By hand.** Three samples with the mean gradient 2, one with 6: (3·2 + 1·6)/4 = 3.
 

@@ -321,3 +321,15 @@ def test_a_message_arrives_as_it_was_sent(message):
     inputs = unit.ranks("results", x=[np.zeros(1), np.zeros(1)])
     seen = dict(unit.on_all_ranks(Guarded(hands_it_on, ("channel", "x")), inputs))
     assert seen["the result on rank 1"] == [1]
+
+
+@pytest.mark.parametrize("hide", [np.nansum, lambda x, axis: np.nan_to_num(x).sum(axis)])
+def test_a_rank_that_has_diverged_may_not_be_hidden(hide):
+    def hidden(grads, counts):
+        with np.errstate(invalid="ignore"):
+            parts = [count * grad for grad, count in zip(grads, counts, strict=True)]
+        return hide(np.stack(parts), axis=0) / sum(counts)
+
+    found = verdict(unit.FULL_BATCH_GRADIENT, hidden)
+    assert [part.name for part in found.parts if not part.earned] == ["empty"]
+    assert found.mistake.name == "NaN counts as 0"
