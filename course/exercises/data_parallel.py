@@ -444,6 +444,8 @@ def on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations:
         yield "the bytes that each rank has sent", np.array(office.bytes_sent())
         yield "the bytes from each rank (row) to each (column)", _traffic(office)
         yield "messages that nobody has received", office.left_over()
+    if "messages" in inputs["looked at"]:
+        yield "the messages that each rank has sent", _messages_sent(office)
     if "bits" in inputs["looked at"]:
         yield "all ranks have the same bits", _all_same(results)
 
@@ -483,6 +485,11 @@ def _traffic(office: Office) -> Array:
     for message in office.messages:
         table[message.source, message.to] += message.nbytes
     return table
+
+
+def _messages_sent(office: Office) -> Array:
+    sources = [message.source for message in office.messages]
+    return np.bincount(np.array(sources, dtype=np.int64), minlength=office.size)
 
 
 def _all_same(results: Sequence[Any]) -> bool:
@@ -1089,9 +1096,12 @@ def ring_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("chunk", "eight ranks, five elements", ranks("results", x=draw(rng, 8, 5)))
     title = "four ranks, and what rank 1 sends is changed on its way"
     yield Case("chunk", title, spoiled(1, x=draw(rng, 4, 8)))
-    yield Case("bytes", "four ranks, eight elements", ranks("traffic", x=draw(rng, 4, 8)))
-    yield Case("bytes", "three ranks, eight elements", ranks("traffic", x=draw(rng, 3, 8)))
-    yield Case("bytes", "eight ranks, sixteen elements", ranks("traffic", x=draw(rng, 8, 16)))
+    looked_at = "traffic and messages"
+    yield Case("bytes", "four ranks, eight elements", ranks(looked_at, x=draw(rng, 4, 8)))
+    yield Case("bytes", "three ranks, eight elements", ranks(looked_at, x=draw(rng, 3, 8)))
+    yield Case("bytes", "eight ranks, sixteen elements", ranks(looked_at, x=draw(rng, 8, 16)))
+    title = "five ranks, three elements: two chunks are empty"
+    yield Case("bytes", title, ranks(looked_at, x=draw(rng, 5, 3)))
     yield Case("dtype", "three ranks in float32", ranks("results", x=narrow(draw(rng, 3, 6))))
 
 
@@ -1194,6 +1204,18 @@ def one_step_too_many(channel, x):
     return chunks[rank]
 
 
+def empty_chunks_left_out(channel, x):
+    rank, size = channel.rank, channel.size
+    chunks = np.array_split(x, size)
+    for step in range(size - 1):
+        out, into = (rank - step - 1) % size, (rank - step - 2) % size
+        if len(chunks[out]) > 0:
+            channel.send(chunks[out], (rank + 1) % size)
+        if len(chunks[into]) > 0:
+            chunks[into] = chunks[into] + channel.recv((rank - 1) % size)
+    return chunks[rank]
+
+
 def mean_of_the_chunks(channel, x):
     rank, size = channel.rank, channel.size
     chunks = np.array_split(x, size)
@@ -1264,7 +1286,7 @@ RING_REDUCE_SCATTER = Exercise(
     summary="each rank's chunk of the sum, in a ring",
     parts=(
         Part("chunk", 3, "the rank's chunk of the sum"),
-        Part("bytes", 1, "the bytes that each rank sends"),
+        Part("bytes", 1, "the messages and bytes that each rank sends"),
         DTYPE,
         INPUTS,
     ),
@@ -1333,6 +1355,12 @@ RING_REDUCE_SCATTER = Exercise(
             "nothing. range(size - 1).",
         ),
         Mistake(
+            "empty chunks left out",
+            empty_chunks_left_out,
+            "Empty chunks are not sent. They cost no bytes, and here they travel all the same: "
+            "each rank sends K − 1 messages, whatever their length: send them without an if.",
+        ),
+        Mistake(
             "mean of the chunks",
             mean_of_the_chunks,
             "You divide by the number of ranks. A reduce-scatter adds up; dividing is the caller's "
@@ -1369,8 +1397,11 @@ def gather_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("joined", "eight ranks, five elements", ranks("results", chunk=chunks(8, 5)))
     title = "four ranks, and what rank 3 sends is changed on its way"
     yield Case("joined", title, spoiled(3, chunk=chunks(4, 8)))
-    yield Case("bytes", "four ranks, 12 elements", ranks("traffic", chunk=chunks(4, 12)))
-    yield Case("bytes", "three ranks, 11 elements", ranks("traffic", chunk=chunks(3, 11)))
+    looked_at = "traffic and messages"
+    yield Case("bytes", "four ranks, 12 elements", ranks(looked_at, chunk=chunks(4, 12)))
+    yield Case("bytes", "three ranks, 11 elements", ranks(looked_at, chunk=chunks(3, 11)))
+    title = "five ranks, three elements: two chunks are empty"
+    yield Case("bytes", title, ranks(looked_at, chunk=chunks(5, 3)))
     given = narrow(chunks(3, 6))
     yield Case("dtype", "three ranks in float32", ranks("results", chunk=given))
 
@@ -1465,6 +1496,17 @@ def gather_once_too_often(channel, chunk):
     return np.concatenate([chunks[r] for r in range(size)])
 
 
+def gather_without_the_empty_ones(channel, chunk):
+    rank, size = channel.rank, channel.size
+    chunks = [chunk] * size
+    for step in range(size - 1):
+        passing = chunks[(rank - step) % size]
+        if len(passing) > 0:
+            channel.send(passing, (rank + 1) % size)
+        chunks[(rank - step - 1) % size] = channel.recv((rank - 1) % size)
+    return np.concatenate(chunks)
+
+
 def added_instead_of_joined(channel, chunk):
     rank, size = channel.rank, channel.size
     total, passing = chunk.copy(), chunk
@@ -1514,7 +1556,7 @@ RING_ALL_GATHER = Exercise(
     summary="all ranks' chunks on every rank, in a ring",
     parts=(
         Part("joined", 2, "all chunks, joined in the ranks' order"),
-        Part("bytes", 1, "the bytes that each rank sends"),
+        Part("bytes", 1, "the messages and bytes that each rank sends"),
         DTYPE,
         INPUTS,
     ),
@@ -1580,6 +1622,12 @@ RING_ALL_GATHER = Exercise(
             gather_one_step_too_few,
             "K − 2 steps: one chunk has not come, and your own stands in its place. It takes K "
             "− 1.",
+        ),
+        Mistake(
+            "empty chunks not sent",
+            gather_without_the_empty_ones,
+            "Empty chunks are not sent, and the next rank waits for them for ever: it cannot know "
+            "that they are empty. Send each chunk, whatever its length.",
         ),
         Mistake(
             "added instead of joined",
