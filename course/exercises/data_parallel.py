@@ -1673,11 +1673,15 @@ def steps_on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations
         yield "messages that nobody has received", office.left_over()
     senders = {message.source for message in office.messages}  # of empty arrays, too
     yield "every rank has sent something", len(shards) == 1 or len(senders) == len(shards)
+    if inputs["looked at"] == "bytes":
+        sent = zip(office.bytes_sent(), shards, strict=True)
+        fewer = all(nbytes < x.nbytes + y.nbytes for nbytes, (x, y) in sent)
+        yield "every rank has sent fewer bytes than its samples have", fewer
 
 
 def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     def inputs(
-        *counts: int, features: int = 3, steps: int = 1, bits: bool = False
+        *counts: int, features: int = 3, steps: int = 1, looked_at: str = "weights"
     ) -> dict[str, Any]:
         w = rng.normal(size=features)
         rows = [rng.normal(size=(count, features)) for count in counts]
@@ -1687,7 +1691,7 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
             "each rank's (x, y)": shards,
             "lr": float(rng.choice([0.05, 0.1, 0.2])),
             "steps": steps,
-            "looked at": "bits" if bits else "weights",
+            "looked at": looked_at,
         }
 
     yield Case("even", "two ranks with four samples each", inputs(4, 4))
@@ -1703,8 +1707,11 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     for_all = {name: [given[name]] * 3 for name in ("w", "lr")} | {"samples": [10] * 3}
     title = "three ranks, and what rank 2 sends is changed on its way"
     yield Case("uneven", title, spoiled(2, x=x, y=y, **for_all))
-    yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, bits=True))
-    yield Case("same", "three ranks, two steps", inputs(9, 8, 8, features=24, steps=2, bits=True))
+    yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, looked_at="bits"))
+    long = inputs(9, 8, 8, features=24, steps=2, looked_at="bits")
+    yield Case("same", "three ranks, two steps", long)
+    many = inputs(40, 40, 39, features=2, looked_at="bytes")
+    yield Case("exchange", "three ranks, many samples and two features", many)
     given = inputs(3, 2)
     shards = [tuple(narrow(pair)) for pair in given["each rank's (x, y)"]]
     narrowed = {"w": given["w"].astype(np.float32), "each rank's (x, y)": shards}
@@ -1821,6 +1828,20 @@ def rate_scaled(channel, w, x, y, *, samples, lr):
     return w - lr * grad
 
 
+def samples_sent_to_the_root(channel, w, x, y, *, samples, lr):
+    if channel.rank > 0:
+        channel.send(x, 0)
+        channel.send(y, 0)
+        return channel.recv(0)
+    for rank in range(1, channel.size):
+        x = np.concatenate([x, channel.recv(rank)])
+        y = np.concatenate([y, channel.recv(rank)])
+    w = w - lr * 2 / samples * (x.T @ (x @ w - y))
+    for rank in range(1, channel.size):
+        channel.send(w, rank)
+    return w
+
+
 def only_the_root_steps(channel, w, x, y, *, samples, lr):
     grad = 2 * (x.T @ (x @ w - y)) / samples
     if channel.rank > 0:
@@ -1888,8 +1909,9 @@ DATA_PARALLEL_STEP = Exercise(
     summary="one step of gradient descent on all ranks' samples",
     parts=(
         Part("even", 1, "shards of one size"),
-        Part("uneven", 2, "uneven shards, also an empty one"),
+        Part("uneven", 1.5, "uneven shards, also an empty one"),
         Part("same", 1, "the same bits on every rank"),
+        Part("exchange", 0.5, "the samples stay where they are"),
         DTYPE,
         INPUTS,
     ),
@@ -1952,8 +1974,15 @@ DATA_PARALLEL_STEP = Exercise(
         Mistake(
             "rate scaled",
             rate_scaled,
-            "You multiply the rate by the number of ranks. That rule is for a batch that grew K "
-            "times; here the samples are only divided differently, and lr is given.",
+            "The step is K times too long: the rate is multiplied by the number of ranks, or "
+            "samples is divided by it. samples counts all ranks' rows, and lr is meant for them: "
+            "use both as they are.",
+        ),
+        Mistake(
+            "samples sent",
+            samples_sent_to_the_root,
+            "The samples themselves travel, and the ranks share no work. Each computes Xᵀ(Xw − y) "
+            "of its own samples and sends that: no more numbers than w has.",
         ),
         Mistake(
             "only the root steps",

@@ -298,7 +298,8 @@ check(ring_all_gather).award()
 # of gradient descent with the rate `lr` and return the new w: on every rank the same, **to the last bit**, as the
 # replicas never compare again.
 #
-# How the ranks exchange their gradients is up to you. Your own functions from above may help, but each exercise is
+# How the ranks exchange their gradients is up to you, but the samples stay where they are: a rank sends fewer bytes than
+# its samples have, if they are many. Your own functions from above may help, but each exercise is
 # checked by itself: if you call one, it has to work.
 #
 # **By hand.** w = 0, one feature, γ = 0.25. Rank 0 has the samples x = 1, y = 1 and x = 1, y = 3; rank 1 has x = 2, y =
