@@ -235,6 +235,9 @@ def gradient_cases(rng: np.random.Generator) -> Iterator[Case]:
     empty = inputs(0, 4, 1, 1)
     empty["grads"][0] = np.full((2, 3), np.inf)
     yield Case("empty", "the first shard without samples, its gradient infinite", empty)
+    diverged = inputs(3, 2, 0)
+    diverged["grads"][1:] = [np.full((2, 3), np.nan)] * 2
+    yield Case("empty", "a shard with samples, whose mean is NaN all the same", diverged)
     given = inputs(3, 2, 2)
     yield Case("dtype", "three shards in float32", given | {"grads": narrow(given["grads"])})
 
@@ -261,6 +264,23 @@ def mean_with_the_empty_ones(grads, counts):
 def only_nan_left_out(grads, counts):
     used = [(g, n) for g, n in zip(grads, counts) if not np.isnan(g).any()]
     return sum(n * g for g, n in used) / sum(counts)
+
+
+def nan_left_out_and_not_counted(grads, counts):
+    used = [(g, n) for g, n in zip(grads, counts) if not np.isnan(g).any()]
+    return sum(n * g for g, n in used) / sum(n for _, n in used)
+
+
+def nan_counts_as_0(grads, counts):
+    total = np.zeros_like(grads[0])
+    for grad, count in zip(grads, counts):
+        total = total + count * np.nan_to_num(grad)
+    return total / sum(counts)
+
+
+def only_finite_ones_kept(grads, counts):
+    used = [(g, n) for g, n in zip(grads, counts) if np.isfinite(g).all()]
+    return sum(n * g for g, n in used) / sum(n for _, n in used)
 
 
 def not_divided(grads, counts):
@@ -319,7 +339,7 @@ FULL_BATCH_GRADIENT = Exercise(
     parts=(
         Part("even", 1, "shards of one size"),
         Part("uneven", 1, "uneven shards"),
-        Part("empty", 1, "a shard without samples"),
+        Part("empty", 1, "a shard without samples, and one that has diverged"),
         DTYPE,
         INPUTS,
     ),
@@ -375,6 +395,25 @@ FULL_BATCH_GRADIENT = Exercise(
             "and 0 · ∞ is NaN: look at the count instead.",
         ),
         Mistake(
+            "NaN left out and not counted",
+            nan_left_out_and_not_counted,
+            "You leave out gradients with NaN and their samples. That of an empty shard may be "
+            "infinite as well, and that of a rank with samples must stay visible: look at the "
+            "count instead.",
+        ),
+        Mistake(
+            "NaN counts as 0",
+            nan_counts_as_0,
+            "A NaN is taken for 0, also that of a rank that has samples. It has diverged, and "
+            "nobody would see it: look at the count, and leave the numbers as they are.",
+        ),
+        Mistake(
+            "only finite ones kept",
+            only_finite_ones_kept,
+            "You leave out every gradient with NaN or infinity, also that of a rank that has "
+            "samples. It has diverged, and nobody would see it: look at the count instead.",
+        ),
+        Mistake(
             "divided by the largest",
             weights_of_the_largest,
             "The weights must add up to 1: n_r / Σn, not n_r / max n.",
@@ -405,6 +444,8 @@ def on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations:
         yield "the bytes that each rank has sent", np.array(office.bytes_sent())
         yield "the bytes from each rank (row) to each (column)", _traffic(office)
         yield "messages that nobody has received", office.left_over()
+    if "messages" in inputs["looked at"]:
+        yield "the messages that each rank has sent", _messages_sent(office)
     if "bits" in inputs["looked at"]:
         yield "all ranks have the same bits", _all_same(results)
 
@@ -444,6 +485,11 @@ def _traffic(office: Office) -> Array:
     for message in office.messages:
         table[message.source, message.to] += message.nbytes
     return table
+
+
+def _messages_sent(office: Office) -> Array:
+    sources = [message.source for message in office.messages]
+    return np.bincount(np.array(sources, dtype=np.int64), minlength=office.size)
 
 
 def _all_same(results: Sequence[Any]) -> bool:
@@ -498,6 +544,18 @@ def what_arrives_thrown_away(channel, x):
     if channel.rank > 0:
         channel.send(x, 0)
         channel.recv(0)
+        return x
+    total = x.copy()
+    for rank in range(1, channel.size):
+        total = total + channel.recv(rank)
+    for rank in range(1, channel.size):
+        channel.send(total, rank)
+    return total
+
+
+def sum_never_received(channel, x):
+    if channel.rank > 0:
+        channel.send(x, 0)
         return x
     total = x.copy()
     for rank in range(1, channel.size):
@@ -713,6 +771,12 @@ CENTRAL_ALL_REDUCE = Exercise(
             "Return what recv gives.",
         ),
         Mistake(
+            "sum never received",
+            sum_never_received,
+            "Rank 0 sends the sum, but the others never receive it and return their own array. "
+            "After the send they return channel.recv(0).",
+        ),
+        Mistake(
             "mean instead of sum",
             mean_instead_of_sum,
             "You divide by the number of ranks. An all-reduce adds up; what to divide by is the "
@@ -860,6 +924,17 @@ def all_others_receive(channel, x):
     return x
 
 
+def partner_modulo_the_ranks(channel, x):
+    reach = 1
+    while reach < channel.size:
+        if channel.rank < reach:
+            channel.send(x, (channel.rank + reach) % channel.size)
+        elif channel.rank < 2 * reach:
+            x = channel.recv(channel.rank - reach)
+        reach *= 2
+    return x
+
+
 def largest_step_first(channel, x):
     reach = 1
     while 2 * reach < channel.size:
@@ -990,6 +1065,12 @@ TREE_BROADCAST = Exercise(
             "Here round 0 is 0 → 1, round 1 is 0 → 2 and 1 → 3, and so on: r < 2ⁱ sends to r + 2ⁱ.",
         ),
         Mistake(
+            "partner modulo K",
+            partner_modulo_the_ranks,
+            "Ranks beyond K − 1 are taken modulo K, so in the last round some that have the array "
+            "are sent it again. A tree is no ring: where r + 2ⁱ is not below K, nothing is sent.",
+        ),
+        Mistake(
             "nobody receives",
             nobody_receives,
             "Ranks send, and nobody receives: each returns what it came with, and passes that on.",
@@ -1015,9 +1096,12 @@ def ring_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("chunk", "eight ranks, five elements", ranks("results", x=draw(rng, 8, 5)))
     title = "four ranks, and what rank 1 sends is changed on its way"
     yield Case("chunk", title, spoiled(1, x=draw(rng, 4, 8)))
-    yield Case("bytes", "four ranks, eight elements", ranks("traffic", x=draw(rng, 4, 8)))
-    yield Case("bytes", "three ranks, eight elements", ranks("traffic", x=draw(rng, 3, 8)))
-    yield Case("bytes", "eight ranks, sixteen elements", ranks("traffic", x=draw(rng, 8, 16)))
+    looked_at = "traffic and messages"
+    yield Case("bytes", "four ranks, eight elements", ranks(looked_at, x=draw(rng, 4, 8)))
+    yield Case("bytes", "three ranks, eight elements", ranks(looked_at, x=draw(rng, 3, 8)))
+    yield Case("bytes", "eight ranks, sixteen elements", ranks(looked_at, x=draw(rng, 8, 16)))
+    title = "five ranks, three elements: two chunks are empty"
+    yield Case("bytes", title, ranks(looked_at, x=draw(rng, 5, 3)))
     yield Case("dtype", "three ranks in float32", ranks("results", x=narrow(draw(rng, 3, 6))))
 
 
@@ -1120,6 +1204,18 @@ def one_step_too_many(channel, x):
     return chunks[rank]
 
 
+def empty_chunks_left_out(channel, x):
+    rank, size = channel.rank, channel.size
+    chunks = np.array_split(x, size)
+    for step in range(size - 1):
+        out, into = (rank - step - 1) % size, (rank - step - 2) % size
+        if len(chunks[out]) > 0:
+            channel.send(chunks[out], (rank + 1) % size)
+        if len(chunks[into]) > 0:
+            chunks[into] = chunks[into] + channel.recv((rank - 1) % size)
+    return chunks[rank]
+
+
 def mean_of_the_chunks(channel, x):
     rank, size = channel.rank, channel.size
     chunks = np.array_split(x, size)
@@ -1190,7 +1286,7 @@ RING_REDUCE_SCATTER = Exercise(
     summary="each rank's chunk of the sum, in a ring",
     parts=(
         Part("chunk", 3, "the rank's chunk of the sum"),
-        Part("bytes", 1, "the bytes that each rank sends"),
+        Part("bytes", 1, "the messages and bytes that each rank sends"),
         DTYPE,
         INPUTS,
     ),
@@ -1259,6 +1355,12 @@ RING_REDUCE_SCATTER = Exercise(
             "nothing. range(size - 1).",
         ),
         Mistake(
+            "empty chunks left out",
+            empty_chunks_left_out,
+            "Empty chunks are not sent. They cost no bytes, and here they travel all the same: "
+            "each rank sends K − 1 messages, whatever their length: send them without an if.",
+        ),
+        Mistake(
             "mean of the chunks",
             mean_of_the_chunks,
             "You divide by the number of ranks. A reduce-scatter adds up; dividing is the caller's "
@@ -1295,8 +1397,11 @@ def gather_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield Case("joined", "eight ranks, five elements", ranks("results", chunk=chunks(8, 5)))
     title = "four ranks, and what rank 3 sends is changed on its way"
     yield Case("joined", title, spoiled(3, chunk=chunks(4, 8)))
-    yield Case("bytes", "four ranks, 12 elements", ranks("traffic", chunk=chunks(4, 12)))
-    yield Case("bytes", "three ranks, 11 elements", ranks("traffic", chunk=chunks(3, 11)))
+    looked_at = "traffic and messages"
+    yield Case("bytes", "four ranks, 12 elements", ranks(looked_at, chunk=chunks(4, 12)))
+    yield Case("bytes", "three ranks, 11 elements", ranks(looked_at, chunk=chunks(3, 11)))
+    title = "five ranks, three elements: two chunks are empty"
+    yield Case("bytes", title, ranks(looked_at, chunk=chunks(5, 3)))
     given = narrow(chunks(3, 6))
     yield Case("dtype", "three ranks in float32", ranks("results", chunk=given))
 
@@ -1391,6 +1496,17 @@ def gather_once_too_often(channel, chunk):
     return np.concatenate([chunks[r] for r in range(size)])
 
 
+def gather_without_the_empty_ones(channel, chunk):
+    rank, size = channel.rank, channel.size
+    chunks = [chunk] * size
+    for step in range(size - 1):
+        passing = chunks[(rank - step) % size]
+        if len(passing) > 0:
+            channel.send(passing, (rank + 1) % size)
+        chunks[(rank - step - 1) % size] = channel.recv((rank - 1) % size)
+    return np.concatenate(chunks)
+
+
 def added_instead_of_joined(channel, chunk):
     rank, size = channel.rank, channel.size
     total, passing = chunk.copy(), chunk
@@ -1440,7 +1556,7 @@ RING_ALL_GATHER = Exercise(
     summary="all ranks' chunks on every rank, in a ring",
     parts=(
         Part("joined", 2, "all chunks, joined in the ranks' order"),
-        Part("bytes", 1, "the bytes that each rank sends"),
+        Part("bytes", 1, "the messages and bytes that each rank sends"),
         DTYPE,
         INPUTS,
     ),
@@ -1508,6 +1624,12 @@ RING_ALL_GATHER = Exercise(
             "− 1.",
         ),
         Mistake(
+            "empty chunks not sent",
+            gather_without_the_empty_ones,
+            "Empty chunks are not sent, and the next rank waits for them for ever: it cannot know "
+            "that they are empty. Send each chunk, whatever its length.",
+        ),
+        Mistake(
             "added instead of joined",
             added_instead_of_joined,
             "You add what arrives. The chunks are parts of one array and complete already: join "
@@ -1551,11 +1673,15 @@ def steps_on_all_ranks(function: Any, inputs: Mapping[str, Any]) -> Observations
         yield "messages that nobody has received", office.left_over()
     senders = {message.source for message in office.messages}  # of empty arrays, too
     yield "every rank has sent something", len(shards) == 1 or len(senders) == len(shards)
+    if inputs["looked at"] == "bytes":
+        sent = zip(office.bytes_sent(), shards, strict=True)
+        fewer = all(nbytes < x.nbytes + y.nbytes for nbytes, (x, y) in sent)
+        yield "every rank has sent fewer bytes than its samples have", fewer
 
 
 def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     def inputs(
-        *counts: int, features: int = 3, steps: int = 1, bits: bool = False
+        *counts: int, features: int = 3, steps: int = 1, looked_at: str = "weights"
     ) -> dict[str, Any]:
         w = rng.normal(size=features)
         rows = [rng.normal(size=(count, features)) for count in counts]
@@ -1565,7 +1691,7 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
             "each rank's (x, y)": shards,
             "lr": float(rng.choice([0.05, 0.1, 0.2])),
             "steps": steps,
-            "looked at": "bits" if bits else "weights",
+            "looked at": looked_at,
         }
 
     yield Case("even", "two ranks with four samples each", inputs(4, 4))
@@ -1581,8 +1707,11 @@ def step_cases(rng: np.random.Generator) -> Iterator[Case]:
     for_all = {name: [given[name]] * 3 for name in ("w", "lr")} | {"samples": [10] * 3}
     title = "three ranks, and what rank 2 sends is changed on its way"
     yield Case("uneven", title, spoiled(2, x=x, y=y, **for_all))
-    yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, bits=True))
-    yield Case("same", "three ranks, two steps", inputs(9, 8, 8, features=24, steps=2, bits=True))
+    yield Case("same", "eight ranks", inputs(*[3] * 8, features=24, looked_at="bits"))
+    long = inputs(9, 8, 8, features=24, steps=2, looked_at="bits")
+    yield Case("same", "three ranks, two steps", long)
+    many = inputs(40, 40, 39, features=2, looked_at="bytes")
+    yield Case("exchange", "three ranks, many samples and two features", many)
     given = inputs(3, 2)
     shards = [tuple(narrow(pair)) for pair in given["each rank's (x, y)"]]
     narrowed = {"w": given["w"].astype(np.float32), "each rank's (x, y)": shards}
@@ -1699,6 +1828,20 @@ def rate_scaled(channel, w, x, y, *, samples, lr):
     return w - lr * grad
 
 
+def samples_sent_to_the_root(channel, w, x, y, *, samples, lr):
+    if channel.rank > 0:
+        channel.send(x, 0)
+        channel.send(y, 0)
+        return channel.recv(0)
+    for rank in range(1, channel.size):
+        x = np.concatenate([x, channel.recv(rank)])
+        y = np.concatenate([y, channel.recv(rank)])
+    w = w - lr * 2 / samples * (x.T @ (x @ w - y))
+    for rank in range(1, channel.size):
+        channel.send(w, rank)
+    return w
+
+
 def only_the_root_steps(channel, w, x, y, *, samples, lr):
     grad = 2 * (x.T @ (x @ w - y)) / samples
     if channel.rank > 0:
@@ -1766,8 +1909,9 @@ DATA_PARALLEL_STEP = Exercise(
     summary="one step of gradient descent on all ranks' samples",
     parts=(
         Part("even", 1, "shards of one size"),
-        Part("uneven", 2, "uneven shards, also an empty one"),
+        Part("uneven", 1.5, "uneven shards, also an empty one"),
         Part("same", 1, "the same bits on every rank"),
+        Part("exchange", 0.5, "the samples stay where they are"),
         DTYPE,
         INPUTS,
     ),
@@ -1830,8 +1974,15 @@ DATA_PARALLEL_STEP = Exercise(
         Mistake(
             "rate scaled",
             rate_scaled,
-            "You multiply the rate by the number of ranks. That rule is for a batch that grew K "
-            "times; here the samples are only divided differently, and lr is given.",
+            "The step is K times too long: the rate is multiplied by the number of ranks, or "
+            "samples is divided by it. samples counts all ranks' rows, and lr is meant for them: "
+            "use both as they are.",
+        ),
+        Mistake(
+            "samples sent",
+            samples_sent_to_the_root,
+            "The samples themselves travel, and the ranks share no work. Each computes Xᵀ(Xw − y) "
+            "of its own samples and sends that: no more numbers than w has.",
         ),
         Mistake(
             "only the root steps",
@@ -2041,6 +2192,27 @@ def chunks_rounded_down(collective, rank, size, elements, itemsize):
     return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
 
 
+def chunks_rounded_up(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        return 2 * (size - 1) * -(-elements // size) * itemsize
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
+def bytes_cut_into_chunks(collective, rank, size, elements, itemsize):
+    n = elements * itemsize
+    if size == 1:
+        return 0
+    if collective == "central":
+        return (size - 1) * n if rank == 0 else n
+    if collective == "ring":
+        chunks = [n // size + (r < n % size) for r in range(size)]
+        return 2 * n - chunks[rank] - chunks[(rank + 1) % size]
+    return sum(rank < 2**i and rank + 2**i < size for i in range(size)) * n
+
+
 def own_chunk_in_every_step(collective, rank, size, elements, itemsize):
     n = elements * itemsize
     if collective == "central":
@@ -2198,6 +2370,18 @@ BYTES_SENT = Exercise(
             "chunks have one element more.",
         ),
         Mistake(
+            "chunks rounded up",
+            chunks_rounded_up,
+            "Each step is counted with the longest chunk. Only the first elements mod K chunks are "
+            "that long: count all chunks but r, then all but r + 1.",
+        ),
+        Mistake(
+            "bytes cut instead of elements",
+            bytes_cut_into_chunks,
+            "You cut N bytes into chunks, in the middle of a number. Elements are cut: first the "
+            "chunks in elements, then times itemsize.",
+        ),
+        Mistake(
             "own chunk left out twice",
             own_chunk_left_out_twice,
             "In the reduce-scatter rank r sends all chunks but its own. In the all-gather it does "
@@ -2313,6 +2497,10 @@ def latency_divided(size, *, compute, n_bytes, latency, bandwidth):
     return compute / size + 2 * (size - 1) / size * (latency + n_bytes / bandwidth)
 
 
+def everything_divided(size, *, compute, n_bytes, latency, bandwidth):
+    return (compute + 2 * (size - 1) * (latency + n_bytes / size / bandwidth)) / size
+
+
 def bits_instead_of_bytes(size, *, compute, n_bytes, latency, bandwidth):
     return compute / size + 2 * (size - 1) * (latency + 8 * n_bytes / size / bandwidth)
 
@@ -2404,6 +2592,12 @@ STEP_SECONDS = Exercise(
             latency_divided,
             "A message has 1/K of the bytes, but its latency is whole: "
             "2(K − 1)(latency + N/(K · bandwidth)).",
+        ),
+        Mistake(
+            "everything divided by K",
+            everything_divided,
+            "The sending is divided by K, too. Only the computing is shared; the 2(K − 1) messages "
+            "come one after the other: add them beside compute / K, outside the brackets.",
         ),
         Mistake(
             "bits instead of bytes",

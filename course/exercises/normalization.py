@@ -1656,6 +1656,10 @@ def rms_over_the_batch(x, gamma, *, eps=1e-5):
     return gamma * x / np.sqrt((x**2).mean(axis=0) + eps)
 
 
+def rms_of_everything(x, gamma, *, eps=1e-5):
+    return gamma * x / np.sqrt(np.mean(x**2) + eps)
+
+
 def rms_along_axis_1(x, gamma, *, eps=1e-5):
     return gamma * x / np.sqrt((x**2).mean(axis=1, keepdims=True) + eps)
 
@@ -1732,6 +1736,12 @@ RMS_NORM = Exercise(
             rms_over_the_batch,
             "The mean square is taken over the batch. Each sample has its own: axis=-1, with "
             "keepdims=True.",
+        ),
+        Mistake(
+            "one mean for everything",
+            rms_of_everything,
+            "There is a single mean square for all entries. Each sample has its own: axis=-1, "
+            "with keepdims=True.",
         ),
         Mistake(
             "along axis 1",

@@ -298,6 +298,26 @@ def nesterov_rate_outside_the_velocity(theta, grad, state=None, *, lr, momentum=
     return theta - lr * (grad + momentum * u), {"u": u}
 
 
+def nesterov_first_step_plain(theta, grad, state=None, *, lr, momentum=0.9):
+    if state is None:
+        u = -lr * grad
+        return theta + u, {"u": u}
+    u = momentum * state["u"] - lr * grad
+    return theta + momentum * u - lr * grad, {"u": u}
+
+
+def nesterov_averaged_velocity(theta, grad, state=None, *, lr, momentum=0.9):
+    u = np.zeros_like(theta) if state is None else state["u"]
+    u = momentum * u - (1 - momentum) * lr * grad
+    return theta + momentum * u - lr * grad, {"u": u}
+
+
+def nesterov_averaged_everywhere(theta, grad, state=None, *, lr, momentum=0.9):
+    u = np.zeros_like(theta) if state is None else state["u"]
+    u = momentum * u - (1 - momentum) * lr * grad
+    return theta + momentum * u - (1 - momentum) * lr * grad, {"u": u}
+
+
 def nesterov_in_place_on_a_copy(theta, grad, state=None, *, lr, momentum=0.9):
     u = np.zeros_like(theta) if state is None else np.copy(state["u"])
     theta = np.copy(theta)
@@ -363,6 +383,24 @@ NESTEROV = Exercise(
             nesterov_rate_outside_the_velocity,
             "This is torch's form, v ← αv + g and θ − γ(g + αv). It walks the same path only while "
             "the rate stays the same; here the rate belongs inside: u ← αu − γg.",
+        ),
+        Mistake(
+            "first step plain",
+            nesterov_first_step_plain,
+            "Your first step is plain gradient descent, θ − γg. It looks ahead like all others: "
+            "begin with u = 0 and use the same two lines, which gives u = −γg and θ + αu − γg.",
+        ),
+        Mistake(
+            "averaged velocity",
+            nesterov_averaged_velocity,
+            "The gradient is weighted by 1 − α in the velocity, which makes it an average. "
+            "Nesterov keeps a decaying sum, as momentum does: u ← αu − γg.",
+        ),
+        Mistake(
+            "averaged velocity and step",
+            nesterov_averaged_everywhere,
+            "The gradient is weighted by 1 − α, in the velocity and in the step, as Nadam does it. "
+            "Here both take it whole: u ← αu − γg, then θ + αu − γg.",
         ),
     ),
     honest=(
@@ -1122,6 +1160,66 @@ def adamw_without_bias_correction(
     return theta - lr * s / (eps + np.sqrt(r)), {"t": state["t"] + 1, "s": s, "r": r}
 
 
+def adamw_only_s_corrected(
+    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat = s / (1 - beta1**t)
+    theta = theta - lr * weight_decay * theta
+    return theta - lr * s_hat / (eps + np.sqrt(r)), {"t": t, "s": s, "r": r}
+
+
+def adamw_only_r_corrected(
+    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    r_hat = r / (1 - beta2**t)
+    theta = theta - lr * weight_decay * theta
+    return theta - lr * s / (eps + np.sqrt(r_hat)), {"t": t, "s": s, "r": r}
+
+
+def adamw_eps_inside_the_root(
+    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    theta = theta - lr * weight_decay * theta
+    return theta - lr * s_hat / np.sqrt(r_hat + eps), {"t": t, "s": s, "r": r}
+
+
+def adamw_without_the_root(
+    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    theta = theta - lr * weight_decay * theta
+    return theta - lr * s_hat / (eps + r_hat), {"t": t, "s": s, "r": r}
+
+
+def decay_inside_the_fraction(
+    theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
+):
+    state = state or {"t": 0, "s": np.zeros_like(theta), "r": np.zeros_like(theta)}
+    t = state["t"] + 1
+    s = beta1 * state["s"] + (1 - beta1) * grad
+    r = beta2 * state["r"] + (1 - beta2) * grad**2
+    s_hat, r_hat = s / (1 - beta1**t), r / (1 - beta2**t)
+    step = lr * (s_hat + weight_decay * theta) / (eps + np.sqrt(r_hat))
+    return theta - step, {"t": t, "s": s, "r": r}
+
+
 def adamw_shrinking_first(
     theta, grad, state=None, *, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=1e-2
 ):
@@ -1207,6 +1305,36 @@ ADAMW = Exercise(
             adamw_without_bias_correction,
             "The decay is right, but Adam's part lacks the bias correction: divide s by 1 − β₁ᵗ "
             "and r by 1 − β₂ᵗ.",
+        ),
+        Mistake(
+            "only s corrected",
+            adamw_only_s_corrected,
+            "The decay is right, but in Adam's part r is not corrected. It starts at 0, too: "
+            "divide it by 1 − β₂ᵗ.",
+        ),
+        Mistake(
+            "only r corrected",
+            adamw_only_r_corrected,
+            "The decay is right, but in Adam's part s is not corrected. It starts at 0, too: "
+            "divide it by 1 − β₁ᵗ.",
+        ),
+        Mistake(
+            "eps inside the root",
+            adamw_eps_inside_the_root,
+            "The decay is right, but in Adam's part δ is added under the root. The step is "
+            "γŝ/(δ + √r̂): take the root first, then add δ.",
+        ),
+        Mistake(
+            "without the root",
+            adamw_without_the_root,
+            "The decay is right, but in Adam's part the root is missing. r̂ averages squares: "
+            "divide by δ + √r̂.",
+        ),
+        Mistake(
+            "decay inside the fraction",
+            decay_inside_the_fraction,
+            "λθ is added to ŝ, so √r̂ divides the decay, too. AdamW decouples it: close the "
+            "fraction first, and subtract γλθ beside it.",
         ),
     ),
     honest=(

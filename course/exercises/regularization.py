@@ -1660,6 +1660,23 @@ def first_matrix_only(loss, params, grads, *, weight_decay):
     return loss, new
 
 
+def penalty_overwritten_in_the_loop(loss, params, grads, *, weight_decay):
+    penalty = 0.0
+    for w in params:
+        if w.ndim == 2:
+            penalty = weight_decay / 2 * np.sum(w**2)
+    return loss + penalty, [
+        g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)
+    ]
+
+
+def spectral_norm_in_the_loss(loss, params, grads, *, weight_decay):
+    for w in params:
+        if w.ndim == 2:
+            loss = loss + weight_decay / 2 * np.linalg.norm(w, 2) ** 2
+    return loss, [g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)]
+
+
 def biases_in_the_loss(loss, params, grads, *, weight_decay):
     loss = loss + weight_decay / 2 * sum(np.sum(p**2) for p in params)
     return loss, [g + weight_decay * p * (p.ndim == 2) for p, g in zip(params, grads, strict=True)]
@@ -1831,6 +1848,18 @@ L2_PENALTY = Exercise(
             "first matrix only",
             first_matrix_only,
             "Only the first matrix is penalised. Add up over all of them.",
+        ),
+        Mistake(
+            "penalty overwritten in the loop",
+            penalty_overwritten_in_the_loop,
+            "The gradients are right, but the loss has the penalty of the last matrix alone: the "
+            "loop overwrites it each time. Add up: +=, not =.",
+        ),
+        Mistake(
+            "spectral norm",
+            spectral_norm_in_the_loss,
+            "The gradients are right, but np.linalg.norm(W, 2) is the spectral norm, the largest "
+            "stretch. ‖W‖² is the sum of all squares: np.sum(W**2).",
         ),
         Mistake(
             "biases in the loss",

@@ -630,6 +630,20 @@ def angle_itself(J):
     return abs(np.angle(values[np.argmax(np.abs(values))]))
 
 
+def real_never_turns(J):
+    values = np.linalg.eigvals(J)
+    value = values[np.argmax(np.abs(values))]
+    if value.imag == 0:
+        return np.inf
+    return 2 * np.pi / abs(np.angle(value))
+
+
+def sign_of_the_angle_kept(J):
+    value = sorted(np.linalg.eigvals(J), key=abs)[-1]
+    angle = np.angle(value)
+    return 2 * np.pi / angle if angle != 0 else np.inf
+
+
 def period_by_atan2(J):
     import math
 
@@ -709,6 +723,18 @@ PERIOD = Exercise(
             angle_itself,
             "This is the angle of one layer, |ω|. Asked is how many of them make a full turn: "
             "2π/|ω|.",
+        ),
+        Mistake(
+            "a negative eigenvalue never turns",
+            real_never_turns,
+            "You return infinity for every real eigenvalue. A negative one flips the sign with "
+            "each layer: its angle is π and P = 2. Only a positive one does not turn.",
+        ),
+        Mistake(
+            "sign of the angle kept",
+            sign_of_the_angle_kept,
+            "The period comes out negative: of the pair you took the eigenvalue that turns the "
+            "other way. Take the size of the angle, 2π/|ω|; then either of them will do.",
         ),
     ),
     honest=(period_by_atan2, period_by_the_cosine, period_by_the_logarithm),
@@ -928,6 +954,11 @@ def always_rescaled(grads, *, max_norm):
     return [grad * (max_norm / norm) for grad in grads], norm
 
 
+def always_rescaled_even_zeros(grads, *, max_norm):
+    norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))
+    return [grad / norm * max_norm for grad in grads], norm
+
+
 def larger_factor(grads, *, max_norm):
     norm = np.sqrt(sum(np.sum(grad**2) for grad in grads))
     if norm == 0:
@@ -1042,6 +1073,12 @@ CLIP_NORM = Exercise(
             always_rescaled,
             "A gradient shorter than c is made longer, up to c: near the minimum the steps never "
             "become small. Clipping only shortens: the factor is min(1, c/‖g‖).",
+        ),
+        Mistake(
+            "always rescaled, even zeros",
+            always_rescaled_even_zeros,
+            "Every gradient is given the length c: short ones grow, and zeros become 0/0, NaN. "
+            "Clipping only shortens: scale by c/‖g‖ only where ‖g‖ > c.",
         ),
         Mistake(
             "larger factor",

@@ -93,7 +93,8 @@ check(shard).award()
 # $$g = \frac{\sum_r n_r\, g_r}{\sum_r n_r} .$$
 #
 # A rank may have no samples, $n_r = 0$. Its mean is then no number (NaN, or infinite), and it must not spoil the
-# others. At least one rank has samples.
+# others. At least one rank has samples. But a NaN of a rank that has samples must stay visible in the result: it tells
+# you that the training has diverged.
 #
 # **By hand.** Three samples with the mean gradient 2, one with 6: (3·2 + 1·6)/4 = 3.
 
@@ -297,7 +298,8 @@ check(ring_all_gather).award()
 # of gradient descent with the rate `lr` and return the new w: on every rank the same, **to the last bit**, as the
 # replicas never compare again.
 #
-# How the ranks exchange their gradients is up to you. Your own functions from above may help, but each exercise is
+# How the ranks exchange their gradients is up to you, but the samples stay where they are: a rank sends fewer bytes than
+# its samples have, if they are many. Your own functions from above may help, but each exercise is
 # checked by itself: if you call one, it has to work.
 #
 # **By hand.** w = 0, one feature, γ = 0.25. Rank 0 has the samples x = 1, y = 1 and x = 1, y = 3; rank 1 has x = 2, y =

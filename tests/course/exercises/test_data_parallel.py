@@ -278,7 +278,7 @@ def test_means_over_an_empty_shard_keep_their_name_in_the_step():
     )
 
 
-def test_samples_may_be_gathered_although_an_empty_shard_has_no_bytes():
+def test_gathering_the_samples_loses_the_exchange_alone_although_an_empty_shard_has_no_bytes():
     def on_rank_0(channel, w, x, y, *, samples, lr):
         if channel.rank > 0:
             channel.send(x, 0)
@@ -292,7 +292,9 @@ def test_samples_may_be_gathered_although_an_empty_shard_has_no_bytes():
             channel.send(w, r)
         return w
 
-    assert verdict(unit.DATA_PARALLEL_STEP, on_rank_0).status == "right"
+    found = verdict(unit.DATA_PARALLEL_STEP, on_rank_0)
+    assert [part.name for part in found.parts if not part.earned] == ["exchange"]
+    assert found.mistake.name == "samples sent"
 
 
 def test_children_of_another_tree_are_not_called_ranks_that_do_not_exist():
@@ -321,3 +323,15 @@ def test_a_message_arrives_as_it_was_sent(message):
     inputs = unit.ranks("results", x=[np.zeros(1), np.zeros(1)])
     seen = dict(unit.on_all_ranks(Guarded(hands_it_on, ("channel", "x")), inputs))
     assert seen["the result on rank 1"] == [1]
+
+
+@pytest.mark.parametrize("hide", [np.nansum, lambda x, axis: np.nan_to_num(x).sum(axis)])
+def test_a_rank_that_has_diverged_may_not_be_hidden(hide):
+    def hidden(grads, counts):
+        with np.errstate(invalid="ignore"):
+            parts = [count * grad for grad, count in zip(grads, counts, strict=True)]
+        return hide(np.stack(parts), axis=0) / sum(counts)
+
+    found = verdict(unit.FULL_BATCH_GRADIENT, hidden)
+    assert [part.name for part in found.parts if not part.earned] == ["empty"]
+    assert found.mistake.name == "NaN counts as 0"

@@ -15,7 +15,15 @@ import pytest
 
 from course.checking import answer_text, judge
 from course.checking.call import Crashed
-from course.checking.judge import draw_cases, matching_mistakes, play, reference_runs
+from course.checking.judge import (
+    draw_cases,
+    find_failure,
+    matching_mistakes,
+    mistake_runs,
+    name_mistake,
+    play,
+    reference_runs,
+)
 from course.checking.verdict import NamedMistake
 from course.exercises import PUBLIC_SEED, units
 from student import run_cell
@@ -266,6 +274,25 @@ def test_a_mistake_fails_and_is_named_as_itself(exercise, mistake):
         assert verdict.mistake == NamedMistake(mistake.name, mistake.sentence)
         assert verdict.points < exercise.points
         assert verdict.status in ("wrong_value", "wrong_type", "deadlock", "partly_right")
+
+
+@each_exercise
+def test_a_name_explains_the_first_failing_case(exercise):
+    """A known mistake beside another error, in the first case, is not what that case shows."""
+    case = draw_cases(exercise, PUBLIC_SEED)[0]
+    right = reference_runs(exercise, PUBLIC_SEED)[0]
+    all_runs = mistake_runs(exercise, PUBLIC_SEED)
+    explains = {
+        mistake.name
+        for mistake, runs in zip(exercise.mistakes, all_runs, strict=True)
+        if find_failure(exercise, case, right, runs[0])
+    }
+    for mistake, runs in zip(exercise.mistakes, all_runs, strict=True):
+        spoiled = play(exercise, lambda *a, f=mistake.variant, **k: shifted(f(*a, **k)), case)
+        if isinstance(spoiled.fault, Crashed) or not find_failure(exercise, case, right, spoiled):
+            continue
+        named = name_mistake(exercise, PUBLIC_SEED, [spoiled, *runs[1:]], 0)
+        assert named is None or named.name in explains, mistake.name
 
 
 @pytest.mark.parametrize(("exercise", "variant"), HONEST.values(), ids=HONEST)
