@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nbgrader.api import Student as Row
@@ -21,6 +23,7 @@ from course.checking import Unit
 from course.exercises import units as all_units
 from grader.class_folder import ClassFolder, notebook_name
 from grader.collecting.archives import Entry, Refused, expand, read_download
+from grader.collecting.assignments import Assignments
 from grader.collecting.collected import read_facts, write_facts
 from grader.collecting.downloads import Upload, read_uploads
 from grader.collecting.rosters import (
@@ -33,7 +36,7 @@ from grader.collecting.rosters import (
     split_name,
     write_students,
 )
-from grader.errors import GraderError
+from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
 from grader.gradebook import TIMESTAMP, read_timestamp
 from grader.progress import progress
@@ -101,6 +104,7 @@ def collect(
 
     Raises:
         GraderError: the download cannot be read, or students cannot be told apart.
+        UsageError: most of it is the assignment of another unit.
     """
     klass.require_release(unit)
     entries = [entry for source in sources for entry in read_download(source)]
@@ -119,13 +123,14 @@ def collect(
     register = Register(read_students(klass))
     people = _people(register, listed, klass.schedule.zone)
     grouped = _by_student(register, people, uploads, platform)
+    foreign = _of_other_units(klass, unit, grouped, sources)
     times = _entry_times(uploads, platform, klass.schedule.zone)
     before = read_facts(klass, unit)
     _keep_lists(klass, unit, register, listed, roster)
     timeless = False
     with progress(console, f"collecting {unit.key}", len(grouped)) as advance:
         for student, own in sorted(grouped.items()):
-            found = _choose(unit, student, own, before.get(student, {}), done)
+            found = _choose(unit, student, own, before.get(student, {}), foreign, done)
             if found:
                 upload, content = found
                 told = people[upload.user].time if upload.user in people else None
@@ -217,17 +222,63 @@ def _by_student(
     return grouped
 
 
+_Place = tuple[str, tuple[int, float], PurePosixPath]
+"""Where a notebook is in the download: whose, in which upload, under which name."""
+
+
+def _place_of(upload: Upload) -> _Place:
+    return upload.user, upload.order, upload.entry.path
+
+
+def _of_other_units(
+    klass: ClassFolder, unit: Unit, grouped: dict[str, list[Upload]], sources: Sequence[Path]
+) -> dict[_Place, str]:
+    """Return which notebooks are another unit's, by their cells or else by their names, and whose.
+
+    Raises:
+        UsageError: most are.
+    """
+    assignments = Assignments(klass, unit)
+    named = {notebook_name(other): other.key for other in all_units()}
+    found: dict[_Place, str] = {}
+    count = 0
+    for student, own in grouped.items():
+        files = [file for upload in own for file in _notebooks_of(upload, student, Collected(""))]
+        count += len(files)
+        for upload, entry in files:
+            content = b""
+            with contextlib.suppress(Refused):  # choosing says so
+                content = entry.read(SIZE_LIMIT)
+            key = assignments.unit_of(content) or named.get(_own_name(upload.file), unit.key)
+            if key != unit.key:
+                found[_place_of(upload)] = key
+    if 2 * len(found) > count:
+        [(key, most)] = Counter(found.values()).most_common(1)
+        files_told = shlex.join(str(source) for source in sources)
+        raise UsageError(
+            f"This looks like the download of {key}: {most} of its {count} notebooks are that "
+            f"unit's assignment and not that of {unit.key}. Nothing was collected. "
+            f"Type grader collect {key} {files_told} instead, or name the other download."
+        )
+    return found
+
+
 def _choose(
-    unit: Unit, student: str, own: list[Upload], before: dict[str, Any], done: Collected
+    unit: Unit,
+    student: str,
+    own: list[Upload],
+    before: dict[str, Any],
+    foreign: dict[_Place, str],
+    done: Collected,
 ) -> tuple[Upload, bytes] | None:
     """Return the newest notebook that is meant for this unit, and say what was left out."""
     name = notebook_name(unit)
     files = [file for upload in own for file in _notebooks_of(upload, student, done)]
-    wrong = {notebook_name(other): other.key for other in all_units() if other is not unit}
-    for upload, _ in [file for file in files if _own_name(file[0].file) in wrong]:
-        key = wrong[_own_name(upload.file)]
-        done.notes.append(f"{student}: {upload.file} is the assignment of {key}; left out.")
-    files = [file for file in files if _own_name(file[0].file) not in wrong]
+    for upload, _ in files:
+        key = foreign.get(_place_of(upload))
+        if key:
+            done.notes.append(f"{student}: {upload.file} is the assignment of {key}; left out.")
+    files = [file for file in files if _place_of(file[0]) not in foreign]
     named = [file for file in files if _own_name(file[0].file) == name]
     candidates = sorted(named or files, key=lambda file: file[0].order)
     while candidates:

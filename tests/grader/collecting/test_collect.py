@@ -4,9 +4,11 @@ import datetime
 import io
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from course.exercises import find_unit
 from grader.collecting.archives import read_download
 from grader.collecting.collect import collect, strays
 from grader.collecting.downloads import CANVAS, MOODLE
@@ -15,6 +17,7 @@ from grader.errors import GraderError, UsageError
 from grader.stock import open_gradebook
 from platforms import CANVAS_LIST, MOODLE_LIST, stamped, zipped
 
+ROOT = Path(__file__).parents[3]
 NAME = "optimizers_exercises.ipynb"
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 OTHER = NOTEBOOK + b" "
@@ -483,3 +486,35 @@ def test_a_link_in_the_place_of_a_submission_is_not_followed(take, klass, unit, 
 def test_a_folder_or_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"no file or folder .* Name what Canvas"):
         read_download(tmp_path / "none.zip")
+
+
+def assignment_of(key):
+    return (ROOT / find_unit(key).assignment).read_bytes()
+
+
+def several(*keys, file="homework.ipynb"):
+    """Return a download in which each student hands in the assignment of one of these units."""
+    return [
+        (f"student{n}_{n}_{n}_{file}", assignment_of(key)) for n, key in enumerate(keys, start=1)
+    ]
+
+
+@pytest.mark.parametrize("file", ["homework.ipynb", NAME, "data_parallel_exercises.ipynb"])
+def test_the_download_of_another_unit_is_refused_before_anything_is_written(take, klass, file):
+    before = tree(klass)
+    with pytest.raises(UsageError) as refused:
+        take(several("12_data_parallel", "12_data_parallel", "03_optimizers", file=file))
+    assert tree(klass) == before
+    assert "looks like the download of 12_data_parallel: 2 of its 3 notebooks" in str(refused.value)
+    assert "Type grader collect 12_data_parallel " in str(refused.value)
+
+
+def test_one_notebook_of_another_unit_is_named_and_left_out(take, klass, unit):
+    done = take(several("03_optimizers", "12_data_parallel", "03_optimizers"))
+    assert list(submitted(klass, unit)) == ["1", "3"]
+    assert "2: homework.ipynb is the assignment of 12_data_parallel; left out." in done.notes
+
+
+def test_what_a_notebook_holds_says_more_than_its_name(take, klass, unit):
+    take(several("03_optimizers", file="data_parallel_exercises.ipynb"))
+    assert list(submitted(klass, unit)) == ["1"]
