@@ -254,6 +254,7 @@ def late(
     units: Units = None, klass: ClassOption = None, db: Db = None, as_json: Json = False
 ) -> None:
     """Show who was late and what it costs; new dates in class.toml take effect at once."""
+    from grader.collecting.rosters import read_names
     from grader.late import late as run
     from grader.late import late_lines
     from grader.results import nothing_graded
@@ -265,8 +266,9 @@ def late(
         if not found[unit.key]:
             raise nothing_graded(unit)
     if not as_json:
+        names = read_names(opened)
         for unit in chosen:
-            for line in late_lines(unit, opened.schedule, found[unit.key]):
+            for line in late_lines(unit, opened.schedule, found[unit.key], names):
                 out.print(line)
     costs = [entry.penalty for entries in found.values() for entry in entries if entry.penalty]
     _finish(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import func
 from course.checking import Unit
 from grader.class_folder import ClassFolder
 from grader.collecting.collected import read_facts
+from grader.collecting.rosters import called
 from grader.gradebook import read_timestamp
 from grader.results import nothing_graded
 from grader.schedule import Schedule, penalty
@@ -114,7 +116,9 @@ def apply_late_policy(gradebook: Gradebook, klass: ClassFolder, unit: Unit) -> l
     return sorted(found, key=lambda entry: entry.student)
 
 
-def late_lines(unit: Unit, schedule: Schedule, found: list[Lateness]) -> list[str]:
+def late_lines(
+    unit: Unit, schedule: Schedule, found: list[Lateness], names: Mapping[str, str]
+) -> list[str]:
     """Return, as lines to read, who was late in a unit and what it costs."""
     due = schedule.due.get(unit.key)
     if due is None:
@@ -122,7 +126,11 @@ def late_lines(unit: Unit, schedule: Schedule, found: list[Lateness]) -> list[st
     lines = [f"{unit.key}: due {due:%Y-%m-%d %H:%M %z}; {len(found)} submissions."]
     if schedule.policy_for(unit.key) is None:
         lines.append("Lateness costs nothing: class.toml has no [late].")
-    lines += [f"  {_line(entry)}" for entry in found if entry.late_by or entry.marked_late]
+    lines += [
+        f"  {called(entry.student, names.get(entry.student, ''))}: {_line(entry)}"
+        for entry in found
+        if entry.late_by or entry.marked_late
+    ]
     there = {entry.student for entry in found}
     absent = [s for s, key in schedule.extensions if key == unit.key and s not in there]
     if absent:
@@ -142,9 +150,9 @@ def _some(names: list[str]) -> str:
 
 def _line(entry: Lateness) -> str:
     if entry.is_unknown:
-        return f"{entry.student}: late by the platform's mark, nobody knows how much; no penalty"
+        return "late by the platform's mark, nobody knows how much; no penalty"
     if not entry.late_by:
-        return f"{entry.student}: late by the platform's mark, and in time by its own date"
+        return "late by the platform's mark, and in time by its own date"
     hours, minutes = divmod(math.ceil(entry.late_by.total_seconds() / 60), 60)
     days, hours = divmod(hours, 24)
     length = f"{hours}:{minutes:02} h"
@@ -152,7 +160,7 @@ def _line(entry: Lateness) -> str:
         length = f"{days} {'day' if days == 1 else 'days'} {length}"
     extended = ", after an extension" if entry.extended else ""
     cost = f"-{entry.penalty:g} points" if entry.penalty else "no penalty"
-    return f"{entry.student}: {length} late{extended}, {cost}"
+    return f"{length} late{extended}, {cost}"
 
 
 def _submissions(

@@ -126,7 +126,7 @@ def test_an_extension_is_nbgrader_s_own(graded, unit):
 
 def test_an_extension_of_nobody_is_said(graded, unit):
     klass = with_dates(graded, DATES + "[extensions.cyy]\n03_optimizers = 2026-11-24T22:59:00Z\n")
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
     assert "With an extension, and nothing graded (are the names right?): cyy." in lines
 
 
@@ -157,13 +157,14 @@ def test_dates_that_a_person_gave_in_formgrader_stay(graded, unit):
 
 def test_who_is_late_reads_well(graded, unit):
     klass = with_dates(graded)
+    names = {"bob": "Bob B."}
     write_facts(klass, unit, {"dot": {"late": True}, "ada": {"late": True}})
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], names)
     cost = sum(points_of(klass, unit)) / 10
     assert lines == [
         "03_optimizers: due 2026-11-20 23:59 +0100; 4 submissions.",
         "  ada: late by the platform's mark, and in time by its own date",
-        f"  bob: 5:00 h late, -{cost:g} points",
+        f"  Bob B. (bob): 5:00 h late, -{cost:g} points",
         f"  cy: 4 days 0:00 h late, -{points_of(klass, unit)[0] / 2:g} points",
         "  dot: late by the platform's mark, nobody knows how much; no penalty",
         "1 without a timestamp.txt count as in time: dot.",
@@ -179,7 +180,7 @@ def test_who_is_late_reads_well(graded, unit):
 )
 def test_a_missing_policy_is_said(graded, unit, text, said):
     klass = with_dates(graded, text)
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
     assert any(line.startswith(said) for line in lines)
 
 

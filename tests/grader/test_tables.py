@@ -1,11 +1,13 @@
 """Grades on a terminal: by student where they fit on a screen, else by question."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from course.exercises import find_unit
+from grader.problems import Problem
 from grader.results import Question, Result, Results
 from grader.tables import MANY_STUDENTS, show_grades
 
@@ -13,12 +15,14 @@ UNIT = find_unit("03_optimizers")
 QUESTIONS = (Question("test_adam", "adam", 6.0), Question("why", "why", 4.0))
 
 
-def shown(students):
+def shown(students, name="", width=100):
+    points = {"test_adam": 6.0, "why": None}
+    problems = (Problem("It is odd."),)
     results = tuple(
-        Result(f"student-{n}", {"test_adam": 6.0 if n % 2 else 0.0, "why": None}, {}, ())
+        Result(f"student-{n}", points | {"test_adam": 6.0 * (n % 2)}, {}, problems[n:], name=name)
         for n in range(students)
     )
-    console = Console(record=True, width=100, file=io.StringIO())
+    console = Console(record=True, width=width, file=io.StringIO())
     show_grades(console, Results(UNIT, QUESTIONS, results))
     return console.export_text()
 
@@ -28,6 +32,13 @@ def test_a_small_class_is_shown_by_student(students):
     text = shown(students)
     assert all(f"student-{n} " in text for n in range(students))
     assert "hand grading" in text
+
+
+def test_names_stand_beside_the_ids_where_there_is_room():
+    wide, narrow = shown(2, "Ada Lovelace"), shown(2, "Ada Lovelace", 50)
+    assert re.search("student-1 +Ada Lovelace ", wide)
+    assert "Ada Lovelace (student-0)" in wide
+    assert re.search("student-1 +6 ", narrow)
 
 
 def test_a_large_class_is_shown_by_question():
