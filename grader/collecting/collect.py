@@ -30,6 +30,7 @@ from grader.collecting.rosters import (
     Register,
     Roster,
     Student,
+    called,
     parse_roster,
     read_roster,
     read_students,
@@ -39,11 +40,14 @@ from grader.collecting.rosters import (
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
 from grader.gradebook import TIMESTAMP, read_timestamp
+from grader.log import one_line
 from grader.progress import progress
 from grader.rebuild import SIZE_LIMIT
 from grader.stock import open_gradebook
 
 UTC = datetime.UTC
+FEW = 5
+"""So many names stand in a line."""
 COPY = re.compile(r"(-\d+|\s*\(\d+\)|[ _-]+copy(\s*\d*)?)+$", re.IGNORECASE)
 WORKSHEET_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")
 ALIKE = datetime.timedelta(minutes=10)
@@ -161,6 +165,41 @@ def strays(klass: ClassFolder) -> list[str]:
             f"submitted/{'/'.join(parts)}: is not in submitted/STUDENT/UNIT/ and is not graded."
         )
     return found
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Who is on the roster and has handed in nothing.
+
+    Attributes:
+        enrolled: how many are on the roster; 0 where none is known.
+        students: those who have handed in nothing, in the order of their ids.
+    """
+
+    enrolled: int
+    students: tuple[Student, ...]
+
+    def line(self) -> str:
+        """Return who is absent in one line, or nothing if nobody is."""
+        if not self.students:
+            return ""
+        names = [called(student.student, one_line(student.full_name)) for student in self.students]
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        have = "has" if len(names) == 1 else "have"
+        return (
+            f"{len(names)} of {self.enrolled} on the roster {have} handed in nothing: "
+            f"{', '.join(names[:FEW])}{more}."
+        )
+
+
+def absent(klass: ClassFolder, unit: Unit) -> Absent:
+    """Return who on the rosters that were collected with has handed in nothing of a unit."""
+    register = Register(read_students(klass))
+    rosters = (_kept_roster(klass, unit, platform) for platform in ("canvas", "moodle"))
+    told = [told for roster in rosters if roster for _, told, _ in roster.people()]
+    enrolled = {student.student: student for each in told if (student := register.find(each))}
+    missing = sorted(enrolled.keys() - set(klass.students(unit)))
+    return Absent(len(enrolled), tuple(enrolled[student] for student in missing))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import pytest
 
 from course.exercises import find_unit
 from grader.collecting.archives import read_download
-from grader.collecting.collect import collect, strays
+from grader.collecting.collect import Absent, absent, collect, strays
 from grader.collecting.downloads import CANVAS, MOODLE
-from grader.collecting.rosters import read_students
+from grader.collecting.rosters import Student, read_students
 from grader.errors import GraderError, UsageError
 from grader.stock import open_gradebook
 from platforms import CANVAS_LIST, MOODLE_LIST, stamped, zipped
@@ -518,3 +518,20 @@ def test_one_notebook_of_another_unit_is_named_and_left_out(take, klass, unit):
 def test_what_a_notebook_holds_says_more_than_its_name(take, klass, unit):
     take(several("03_optimizers", file="data_parallel_exercises.ipynb"))
     assert list(submitted(klass, unit)) == ["1"]
+
+
+def test_who_on_the_roster_has_handed_in_nothing(take, klass, unit):
+    take([(ada(), NOTEBOOK)])
+    assert absent(klass, unit) == Absent(0, ())
+    take([(ada(), NOTEBOOK)], CANVAS_LIST)
+    assert absent(klass, unit).line() == (
+        "2 of 3 on the roster have handed in nothing: Zoë O'Hara (4712), Grace Hopper (4713)."
+    )
+
+
+def test_only_a_few_names_of_the_absent_are_told():
+    students = tuple(Student(f"{n}", f"Name {n}") for n in range(8))
+    line = Absent(60, students).line()
+    assert line.startswith("8 of 60 on the roster have handed in nothing: Name 0 (0), ")
+    assert line.endswith("Name 4 (4) and 3 more.")
+    assert Absent(60, ()).line() == ""
