@@ -43,8 +43,8 @@ def _show_by_student(console: Console, results: Results) -> None:
         table.add_column("name", no_wrap=True)
     for head in heads:
         table.add_column(head, justify="right", no_wrap=heads is numbers)
-    table.add_column(f"total\n({results.max_points:g})", justify="right")
-    table.add_column("status", no_wrap=True)
+    table.add_column(f"total\n({results.max_points:g})", justify="right", no_wrap=True)
+    table.add_column("status")
     for result in results.students:
         points = [Text("?" if p is None else f"{p:g}") for p in result.points.values()]
         total = Text(f"{result.total:g}", style="bold")

@@ -41,6 +41,17 @@ def test_names_stand_beside_the_ids_where_there_is_room():
     assert re.search("student-1 +6 ", narrow)
 
 
+def test_the_total_is_there_on_a_narrow_terminal():
+    questions = tuple(Question(f"q{n}", f"question {n}", 2.0) for n in range(15))
+    points = {question.grade_id: 2.0 for question in questions}
+    console = Console(record=True, width=80, file=io.StringIO())
+    student = Result("student-0000", points | {"q14": None}, {}, ())
+    show_grades(console, Results(UNIT, questions, (student,)))
+    text = console.export_text()
+    assert "total" in text
+    assert re.search(r"2 +2 +\? +28 +hand", text)
+
+
 def test_a_large_class_is_shown_by_question():
     text = shown(MANY_STUDENTS + 2)
     assert "student-1 " not in text
