@@ -34,6 +34,7 @@ class Lateness:
         due: when it was due for this student; None if never.
         extended: whether the student has an extension.
         penalty: the points that lateness costs.
+        has_nothing: whether it would cost some if there were any points to take off.
         marked_late: whether the learning platform said that it is late.
     """
 
@@ -42,6 +43,7 @@ class Lateness:
     due: datetime.datetime | None
     extended: bool
     penalty: float
+    has_nothing: bool
     marked_late: bool
 
     @property
@@ -105,13 +107,15 @@ def apply_late_policy(gradebook: Gradebook, klass: ClassFolder, unit: Unit) -> l
         stamp = read_timestamp(klass.submitted(unit, student))
         submitted = stamp.replace(tzinfo=UTC) if stamp else None
         own = klass.schedule.due_for(unit.key, student)
-        cost = penalty(points.get(notebook.id, 0.0), assignment.max_score, submitted, own, policy)
+        earned, most = points.get(notebook.id, 0.0), assignment.max_score
+        cost = penalty(earned, most, submitted, own, policy)
+        has_nothing = not earned and penalty(most, most, submitted, own, policy) > 0
         _set(submission, "timestamp", stamp)
         if due is not None and own is not None:
             _set(submission, "extension", own - due if own != due else None)
         _set(notebook, "late_submission_penalty", cost or None)
         is_marked = bool(marked.get(student, {}).get("late"))
-        found.append(Lateness(student, submitted, own, own != due, cost, is_marked))
+        found.append(Lateness(student, submitted, own, own != due, cost, has_nothing, is_marked))
     gradebook.db.commit()
     return sorted(found, key=lambda entry: entry.student)
 
@@ -159,7 +163,8 @@ def _line(entry: Lateness) -> str:
     if days:
         length = f"{days} {'day' if days == 1 else 'days'} {length}"
     extended = ", after an extension" if entry.extended else ""
-    cost = f"-{entry.penalty:g} points" if entry.penalty else "no penalty"
+    free = "nothing to take off" if entry.has_nothing else "no penalty"
+    cost = f"-{entry.penalty:g} points" if entry.penalty else free
     return f"{length} late{extended}, {cost}"
 
 

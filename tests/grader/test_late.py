@@ -171,6 +171,18 @@ def test_who_is_late_reads_well(graded, unit):
     ]
 
 
+def test_who_earned_nothing_has_nothing_to_lose(graded, unit):
+    grade_without_running(graded, unit, ["bob"], share=0.0)
+
+    def bob(text):
+        klass = with_dates(graded, text)
+        lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
+        return next(line for line in lines if "bob" in line)
+
+    assert bob(DATES) == "  bob: 5:00 h late, nothing to take off"
+    assert bob(DATES.replace("grace_minutes = 15", "grace_minutes = 301")).endswith("no penalty")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
