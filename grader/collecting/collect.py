@@ -12,7 +12,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -331,10 +331,10 @@ def _choose(
         except Refused as error:
             done.notes.append(f"{student}: {upload.file} {error}; left out.")
             continue
-        left = [file[0].file for file in candidates]
-        if left:
+        if candidates:
+            taken, *left = _told_apart([upload, *(file[0] for file in candidates)])
             done.notes.append(
-                f"{student}: of {len(left) + 1} notebooks the newest is taken, {upload.file}; "
+                f"{student}: of {len(left) + 1} notebooks the newest is taken, {taken}; "
                 f"left out: {', '.join(left)}."
             )
         if entry.path.name != name and upload.file != name:
@@ -344,6 +344,12 @@ def _choose(
         files_told = ", ".join(upload.file for upload in own)
         done.notes.append(f"{student}: handed in no notebook, but {files_told}; nothing to grade.")
     return None
+
+
+def _told_apart(uploads: Sequence[Upload]) -> list[str]:
+    """Return the files' own names, and where these are the same, those of the download."""
+    count = Counter(upload.file for upload in uploads)
+    return [u.file if count[u.file] == 1 else str(u.entry.path) for u in uploads]
 
 
 def _notebooks_of(upload: Upload, student: str, done: Collected) -> list[tuple[Upload, Entry]]:
@@ -359,11 +365,11 @@ def _notebooks_of(upload: Upload, student: str, done: Collected) -> list[tuple[U
         return []
     if not inner:
         done.notes.append(f"{student}: {upload.file} has no notebook in it; left out.")
-    place = upload.order
-    return [
-        (Upload(entry, upload.user, upload.name, entry.path.name, place, upload.is_late), entry)
+    entries = [
+        replace(entry, path=upload.entry.path / entry.path)
         for entry in sorted(inner, key=lambda entry: entry.time)
     ]
+    return [(replace(upload, entry=entry, file=entry.path.name), entry) for entry in entries]
 
 
 def _own_name(file: str) -> str:

@@ -227,6 +227,22 @@ def test_which_notebook_counts(take, klass, unit, files, chosen, said):
     assert said is None or any(said in note for note in told)
 
 
+def test_two_notebooks_of_one_name_are_told_apart(take):
+    done = take([(ada(upload=2), OTHER), (ada(upload=1), NOTEBOOK)])
+    assert (
+        "4711: of 2 notebooks the newest is taken, lovelaceada_4711_2_optimizers_exercises.ipynb; "
+        "left out: lovelaceada_4711_1_optimizers_exercises.ipynb." in done.notes
+    )
+
+
+def test_two_notebooks_of_one_name_in_zip_files_are_told_apart(take):
+    done = take([(ada("a.zip", n), zipped([(NAME, NOTEBOOK + b" " * n)])) for n in (1, 2)])
+    assert (
+        f"4711: of 2 notebooks the newest is taken, lovelaceada_4711_2_a.zip/{NAME}; "
+        f"left out: lovelaceada_4711_1_a.zip/{NAME}." in done.notes
+    )
+
+
 def test_a_student_without_a_notebook_is_named(take, klass, unit):
     done = take([(ada("work.zip"), zipped([("x.txt", b"")])), ("hopper_4713_9_x.ipynb", OTHER)])
     assert "4711: work.zip has no notebook in it; left out." in done.notes
