@@ -211,7 +211,7 @@ def grade(
         cluster=cluster,
     )
     # These import nbgrader, which takes half a second: `run` does so while its workers start.
-    from grader.collecting.collect import strays
+    from grader.collecting.collect import absent, strays
     from grader.export import as_data
     from grader.results import read_results
     from grader.tables import show_grades
@@ -223,6 +223,9 @@ def grade(
         results = read_results(opened, summary.unit)
         if not as_json:
             show_grades(out, results)
+            missing = "" if student else absent(opened, summary.unit).line()
+            if missing:  # not for the log: it names people
+                out.print(missing)
         counts = {"graded": summary.graded, "kept": summary.kept, "lost": dict(summary.lost)}
         found.append(as_data(opened, results) | counts)
         lines.append(
@@ -254,6 +257,7 @@ def late(
     units: Units = None, klass: ClassOption = None, db: Db = None, as_json: Json = False
 ) -> None:
     """Show who was late and what it costs; new dates in class.toml take effect at once."""
+    from grader.collecting.rosters import read_names
     from grader.late import late as run
     from grader.late import late_lines
     from grader.results import nothing_graded
@@ -265,8 +269,9 @@ def late(
         if not found[unit.key]:
             raise nothing_graded(unit)
     if not as_json:
+        names = read_names(opened)
         for unit in chosen:
-            for line in late_lines(unit, opened.schedule, found[unit.key]):
+            for line in late_lines(unit, opened.schedule, found[unit.key], names):
                 out.print(line)
     costs = [entry.penalty for entries in found.values() for entry in entries if entry.penalty]
     _finish(
@@ -369,7 +374,11 @@ def export(
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Write the grades to a file for another program."""
+    """Write the grades to a file for another program.
+
+    Who is on the roster and has handed in nothing has a total of 0 in csv, as with nbgrader, and
+    stands apart in json; canvas and moodle keep what their own list says.
+    """
     from grader.export import export as run
 
     opened = _open(klass, db)

@@ -12,7 +12,7 @@ from pathlib import Path
 from course.checking import Unit
 from grader.class_folder import ClassFolder
 from grader.collecting.cells import safe_cell
-from grader.collecting.collect import roster_path
+from grader.collecting.collect import absent, roster_path
 from grader.collecting.rosters import Register, Roster, parse_roster, read_roster, read_students
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
@@ -90,11 +90,21 @@ class _Job:
 
 
 def _as_csv(job: _Job) -> str:
-    """Return a row a student: each question, penalty, total, maximum, status, problems."""
+    """Return a row a student: each question, penalty, total, maximum, status, problems.
+
+    Who has handed in nothing has one too, as in nbgrader's own export.
+    """
     results = job.results
+    most = results.max_points
     names = [question.grade_id.removeprefix("test_") for question in results.questions]
     head = ["student", *names, "late_penalty", "total", "max", "status", "problem"]
-    return _table([head, *(_row(result, results.max_points) for result in results.students)])
+    rows = [_row(result, most) for result in results.students]
+    known = {result.student for result in results.students}
+    for student in absent(job.klass, results.unit).students:
+        if student.student not in known:
+            empty = [""] * len(names)
+            rows.append([student.student, *empty, "0", "0", f"{most:g}", "nothing handed in", ""])
+    return _table([head, *sorted(rows)])
 
 
 def _row(result: Result, most: float) -> list[str]:
@@ -111,6 +121,7 @@ def _as_json(job: _Job) -> str:
 def as_data(klass: ClassFolder, results: Results) -> dict[str, object]:
     """Return a unit's grades as plain data."""
     known = {student.student: student for student in read_students(klass)}
+    graded = {result.student for result in results.students}
     return {
         "unit": results.unit.key,
         "max_points": results.max_points,
@@ -127,6 +138,11 @@ def as_data(klass: ClassFolder, results: Results) -> dict[str, object]:
                 "problems": [problem.text for problem in result.problems],
             }
             for result in results.students
+        ],
+        "nothing_handed_in": [
+            {"student": student.student, "name": student.full_name, "email": student.email}
+            for student in absent(klass, results.unit).students
+            if student.student not in graded
         ],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy import func
 from course.checking import Unit
 from grader.class_folder import ClassFolder
 from grader.collecting.collected import read_facts
+from grader.collecting.rosters import called
 from grader.gradebook import read_timestamp
 from grader.results import nothing_graded
 from grader.schedule import Schedule, penalty
@@ -32,6 +34,7 @@ class Lateness:
         due: when it was due for this student; None if never.
         extended: whether the student has an extension.
         penalty: the points that lateness costs.
+        has_nothing: whether it would cost some if there were any points to take off.
         marked_late: whether the learning platform said that it is late.
     """
 
@@ -40,6 +43,7 @@ class Lateness:
     due: datetime.datetime | None
     extended: bool
     penalty: float
+    has_nothing: bool
     marked_late: bool
 
     @property
@@ -103,18 +107,22 @@ def apply_late_policy(gradebook: Gradebook, klass: ClassFolder, unit: Unit) -> l
         stamp = read_timestamp(klass.submitted(unit, student))
         submitted = stamp.replace(tzinfo=UTC) if stamp else None
         own = klass.schedule.due_for(unit.key, student)
-        cost = penalty(points.get(notebook.id, 0.0), assignment.max_score, submitted, own, policy)
+        earned, most = points.get(notebook.id, 0.0), assignment.max_score
+        cost = penalty(earned, most, submitted, own, policy)
+        has_nothing = not earned and penalty(most, most, submitted, own, policy) > 0
         _set(submission, "timestamp", stamp)
         if due is not None and own is not None:
             _set(submission, "extension", own - due if own != due else None)
         _set(notebook, "late_submission_penalty", cost or None)
         is_marked = bool(marked.get(student, {}).get("late"))
-        found.append(Lateness(student, submitted, own, own != due, cost, is_marked))
+        found.append(Lateness(student, submitted, own, own != due, cost, has_nothing, is_marked))
     gradebook.db.commit()
     return sorted(found, key=lambda entry: entry.student)
 
 
-def late_lines(unit: Unit, schedule: Schedule, found: list[Lateness]) -> list[str]:
+def late_lines(
+    unit: Unit, schedule: Schedule, found: list[Lateness], names: Mapping[str, str]
+) -> list[str]:
     """Return, as lines to read, who was late in a unit and what it costs."""
     due = schedule.due.get(unit.key)
     if due is None:
@@ -122,7 +130,11 @@ def late_lines(unit: Unit, schedule: Schedule, found: list[Lateness]) -> list[st
     lines = [f"{unit.key}: due {due:%Y-%m-%d %H:%M %z}; {len(found)} submissions."]
     if schedule.policy_for(unit.key) is None:
         lines.append("Lateness costs nothing: class.toml has no [late].")
-    lines += [f"  {_line(entry)}" for entry in found if entry.late_by or entry.marked_late]
+    lines += [
+        f"  {called(entry.student, names.get(entry.student, ''))}: {_line(entry)}"
+        for entry in found
+        if entry.late_by or entry.marked_late
+    ]
     there = {entry.student for entry in found}
     absent = [s for s, key in schedule.extensions if key == unit.key and s not in there]
     if absent:
@@ -142,17 +154,18 @@ def _some(names: list[str]) -> str:
 
 def _line(entry: Lateness) -> str:
     if entry.is_unknown:
-        return f"{entry.student}: late by the platform's mark, nobody knows how much; no penalty"
+        return "late by the platform's mark, nobody knows how much; no penalty"
     if not entry.late_by:
-        return f"{entry.student}: late by the platform's mark, and in time by its own date"
+        return "late by the platform's mark, and in time by its own date"
     hours, minutes = divmod(math.ceil(entry.late_by.total_seconds() / 60), 60)
     days, hours = divmod(hours, 24)
     length = f"{hours}:{minutes:02} h"
     if days:
         length = f"{days} {'day' if days == 1 else 'days'} {length}"
     extended = ", after an extension" if entry.extended else ""
-    cost = f"-{entry.penalty:g} points" if entry.penalty else "no penalty"
-    return f"{entry.student}: {length} late{extended}, {cost}"
+    free = "nothing to take off" if entry.has_nothing else "no penalty"
+    cost = f"-{entry.penalty:g} points" if entry.penalty else free
+    return f"{length} late{extended}, {cost}"
 
 
 def _submissions(

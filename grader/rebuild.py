@@ -203,6 +203,11 @@ def _is_exercise(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(told.get("solution") or told.get("grade"))
 
 
+def exercise_names(release: NotebookNode) -> set[str]:
+    """Return the names of the cells that ask for code or test it: no two units share one."""
+    return {name for cell in release.cells if _is_exercise(cell) for name in _names(cell)}
+
+
 def _places(cells: list[Cell], release: NotebookNode) -> list[int | None]:
     """Return, for each cell, which of the release's it is: by its name, a free one by its text."""
     known = {name: place for place, cell in enumerate(release.cells) for name in _names(cell)}

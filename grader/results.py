@@ -16,6 +16,7 @@ from sqlalchemy.orm import selectinload
 
 from course.checking import Unit
 from grader.class_folder import ClassFolder, notebook_name
+from grader.collecting.rosters import called, read_names
 from grader.errors import GraderError
 from grader.problems import Problem
 from grader.scores import read_verdict
@@ -47,6 +48,7 @@ class Result:
         seconds: how long grading took, if that was noted.
         not_tamper_resistant: the ``grade_id`` of the cells whose points the student's own program
             could have forged.
+        name: the student's name; empty where the class knows none.
     """
 
     student: str
@@ -58,6 +60,12 @@ class Result:
     comments: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     not_tamper_resistant: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """The student's name and id, or the id alone."""
+        return called(self.student, self.name)
 
     @property
     def total(self) -> float:
@@ -140,7 +148,8 @@ def read_results(klass: ClassFolder, unit: Unit) -> Results:
             for grade_id in released
         )
         submissions = _submissions(gradebook, str(notebook.id))
-        students = tuple(_result(klass, unit, s, questions) for s in submissions)
+        names = read_names(klass)
+        students = tuple(_result(klass, unit, s, questions, names) for s in submissions)
     if not students:
         raise nothing_graded(unit)
     return Results(unit, questions, students)
@@ -161,7 +170,11 @@ def _submissions(gradebook: Gradebook, notebook: str) -> list[SubmittedNotebook]
 
 
 def _result(
-    klass: ClassFolder, unit: Unit, submission: SubmittedNotebook, questions: tuple[Question, ...]
+    klass: ClassFolder,
+    unit: Unit,
+    submission: SubmittedNotebook,
+    questions: tuple[Question, ...],
+    names: dict[str, str],
 ) -> Result:
     student = str(submission.assignment.student_id)
     points = {
@@ -182,6 +195,7 @@ def _result(
         comments={c.name: str(c.comment) for c in submission.comments if c.comment},
         seconds=noted.get("seconds"),
         not_tamper_resistant=tuple(noted.get("not_tamper_resistant", ())),
+        name=names.get(student, ""),
     )
 
 

@@ -115,7 +115,7 @@ def _key(name: str) -> str:
     try:
         return find_unit(name).key
     except LookupError as error:
-        raise ValueError(str(error.args[0]).rstrip(".")) from None
+        raise ValueError(str(error.args[0]).rstrip(".?")) from None
 
 
 def _table(written: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,20 +32,26 @@ def show_grades(console: Console, results: Results) -> None:
 
 def _show_by_student(console: Console, results: Results) -> None:
     titles = [f"{q.title}\n({q.max_points:g})" for q in results.questions]
-    names_fit = _width(results) <= console.width
-    heads = titles if names_fit else [str(number) for number, _ in enumerate(titles, start=1)]
+    numbers = [str(number) for number, _ in enumerate(titles, start=1)]
+    known = max(cell_len(result.name) for result in results.students)
+    shown = [(titles, known), (numbers, known), (titles, 0), (numbers, 0)]
+    fitting = (each for each in shown if _width(results, *each) <= console.width)
+    heads, known = next(fitting, shown[-1])
     table = _table(f"{results.unit.key}: grades")
     table.add_column("student", no_wrap=True)
+    if known:
+        table.add_column("name", no_wrap=True)
     for head in heads:
-        table.add_column(head, justify="right", no_wrap=not names_fit)
-    table.add_column(f"total\n({results.max_points:g})", justify="right")
-    table.add_column("status", no_wrap=True)
+        table.add_column(head, justify="right", no_wrap=heads is numbers)
+    table.add_column(f"total\n({results.max_points:g})", justify="right", no_wrap=True)
+    table.add_column("status")
     for result in results.students:
         points = [Text("?" if p is None else f"{p:g}") for p in result.points.values()]
         total = Text(f"{result.total:g}", style="bold")
-        table.add_row(Text(result.student), *points, total, result.status)
+        who = [Text(result.student), *([Text(result.name)] if known else [])]
+        table.add_row(*who, *points, total, result.status)
     console.print(table)
-    if not names_fit:
+    if heads is numbers:
         key = zip(heads, titles, strict=True)
         console.print(", ".join(f"{head} {title.replace(chr(10), ' ')}" for head, title in key))
 
@@ -74,7 +81,7 @@ def _show_by_question(console: Console, results: Results) -> None:
 
 def show_problems(console: Console, results: Results) -> None:
     """Print each submission's problems, one a line."""
-    told = [(r.student, problem.text) for r in results.students for problem in r.problems]
+    told = [(r.called, problem.text) for r in results.students for problem in r.problems]
     if not told:
         return
     table = _table("Not in order")
@@ -107,9 +114,10 @@ def _table(title: str) -> Table:
     )
 
 
-def _width(results: Results) -> int:
-    """Return the columns that the table of grades takes with the questions' names."""
-    names = max(len(result.student) for result in results.students)
+def _width(results: Results, heads: list[str], known: int) -> int:
+    """Return the columns that the table of grades takes with these heads and students' names."""
+    ids = max(cell_len(result.student) for result in results.students)
     status = max(len(result.status) for result in results.students)
-    words = [max(map(len, question.title.split())) for question in results.questions]
-    return names + status + len("total") + sum(words) + 2 * (len(words) + 3)
+    words = [max(map(len, [*head.split(), "0.25"])) for head in heads]
+    names = known + 2 if known else 0
+    return ids + names + status + len("total") + sum(words) + 2 * (len(words) + 3)

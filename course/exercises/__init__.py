@@ -64,12 +64,24 @@ def find_unit(key: str) -> Unit:
     """Return the unit with this key or slug.
 
     Raises:
-        LookupError: there is none; the text names those that exist.
+        LookupError: there is none; the text names the one that begins so or is nearest, or else
+            those that exist.
     """
     for unit in units():
         if key in (unit.key, unit.slug):
             return unit
-    raise LookupError(f"no unit is called {key!r}. There are: {_names(u.key for u in units())}.")
+    near = _near_unit(key)
+    hint = f"Did you mean {near!r}?" if near else f"There are: {_names(u.key for u in units())}."
+    raise LookupError(f"no unit is called {key!r}. {hint}")
+
+
+def _near_unit(name: str) -> str | None:
+    keys = {known: unit.key for unit in units() for known in (unit.key, unit.slug)}
+    begun = {unit for known, unit in keys.items() if name and known.startswith(name)}
+    if len(begun) == 1:
+        return begun.pop()
+    near = difflib.get_close_matches(name, keys, n=1)
+    return keys[near[0]] if near else None
 
 
 def find_exercise(name: str) -> Exercise:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nbgrader.api import Student as Row
@@ -21,26 +23,31 @@ from course.checking import Unit
 from course.exercises import units as all_units
 from grader.class_folder import ClassFolder, notebook_name
 from grader.collecting.archives import Entry, Refused, expand, read_download
+from grader.collecting.assignments import Assignments
 from grader.collecting.collected import read_facts, write_facts
 from grader.collecting.downloads import Upload, read_uploads
 from grader.collecting.rosters import (
     Register,
     Roster,
     Student,
+    called,
     parse_roster,
     read_roster,
     read_students,
     split_name,
     write_students,
 )
-from grader.errors import GraderError
+from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
 from grader.gradebook import TIMESTAMP, read_timestamp
+from grader.log import one_line
 from grader.progress import progress
 from grader.rebuild import SIZE_LIMIT
 from grader.stock import open_gradebook
 
 UTC = datetime.UTC
+FEW = 5
+"""So many names stand in a line."""
 COPY = re.compile(r"(-\d+|\s*\(\d+\)|[ _-]+copy(\s*\d*)?)+$", re.IGNORECASE)
 WORKSHEET_TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %d %B %Y, %H:%M")
 ALIKE = datetime.timedelta(minutes=10)
@@ -101,6 +108,7 @@ def collect(
 
     Raises:
         GraderError: the download cannot be read, or students cannot be told apart.
+        UsageError: most of it is the assignment of another unit.
     """
     klass.require_release(unit)
     entries = [entry for source in sources for entry in read_download(source)]
@@ -119,13 +127,14 @@ def collect(
     register = Register(read_students(klass))
     people = _people(register, listed, klass.schedule.zone)
     grouped = _by_student(register, people, uploads, platform)
+    foreign = _of_other_units(klass, unit, grouped, sources)
     times = _entry_times(uploads, platform, klass.schedule.zone)
     before = read_facts(klass, unit)
     _keep_lists(klass, unit, register, listed, roster)
     timeless = False
     with progress(console, f"collecting {unit.key}", len(grouped)) as advance:
         for student, own in sorted(grouped.items()):
-            found = _choose(unit, student, own, before.get(student, {}), done)
+            found = _choose(unit, student, own, before.get(student, {}), foreign, done)
             if found:
                 upload, content = found
                 told = people[upload.user].time if upload.user in people else None
@@ -156,6 +165,41 @@ def strays(klass: ClassFolder) -> list[str]:
             f"submitted/{'/'.join(parts)}: is not in submitted/STUDENT/UNIT/ and is not graded."
         )
     return found
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Who is on the roster and has handed in nothing.
+
+    Attributes:
+        enrolled: how many are on the roster; 0 where none is known.
+        students: those who have handed in nothing, in the order of their ids.
+    """
+
+    enrolled: int
+    students: tuple[Student, ...]
+
+    def line(self) -> str:
+        """Return who is absent in one line, or nothing if nobody is."""
+        if not self.students:
+            return ""
+        names = [called(student.student, one_line(student.full_name)) for student in self.students]
+        more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+        have = "has" if len(names) == 1 else "have"
+        return (
+            f"{len(names)} of {self.enrolled} on the roster {have} handed in nothing: "
+            f"{', '.join(names[:FEW])}{more}."
+        )
+
+
+def absent(klass: ClassFolder, unit: Unit) -> Absent:
+    """Return who on the rosters that were collected with has handed in nothing of a unit."""
+    register = Register(read_students(klass))
+    rosters = (_kept_roster(klass, unit, platform) for platform in ("canvas", "moodle"))
+    told = [told for roster in rosters if roster for _, told, _ in roster.people()]
+    enrolled = {student.student: student for each in told if (student := register.find(each))}
+    missing = sorted(enrolled.keys() - set(klass.students(unit)))
+    return Absent(len(enrolled), tuple(enrolled[student] for student in missing))
 
 
 @dataclass(frozen=True)
@@ -217,17 +261,63 @@ def _by_student(
     return grouped
 
 
+_Place = tuple[str, tuple[int, float], PurePosixPath]
+"""Where a notebook is in the download: whose, in which upload, under which name."""
+
+
+def _place_of(upload: Upload) -> _Place:
+    return upload.user, upload.order, upload.entry.path
+
+
+def _of_other_units(
+    klass: ClassFolder, unit: Unit, grouped: dict[str, list[Upload]], sources: Sequence[Path]
+) -> dict[_Place, str]:
+    """Return which notebooks are another unit's, by their cells or else by their names, and whose.
+
+    Raises:
+        UsageError: most are.
+    """
+    assignments = Assignments(klass, unit)
+    named = {notebook_name(other): other.key for other in all_units()}
+    found: dict[_Place, str] = {}
+    count = 0
+    for student, own in grouped.items():
+        files = [file for upload in own for file in _notebooks_of(upload, student, Collected(""))]
+        count += len(files)
+        for upload, entry in files:
+            content = b""
+            with contextlib.suppress(Refused):  # choosing says so
+                content = entry.read(SIZE_LIMIT)
+            key = assignments.unit_of(content) or named.get(_own_name(upload.file), unit.key)
+            if key != unit.key:
+                found[_place_of(upload)] = key
+    if 2 * len(found) > count:
+        [(key, most)] = Counter(found.values()).most_common(1)
+        files_told = shlex.join(str(source) for source in sources)
+        raise UsageError(
+            f"This looks like the download of {key}: {most} of its {count} notebooks are that "
+            f"unit's assignment and not that of {unit.key}. Nothing was collected. "
+            f"Type grader collect {key} {files_told} instead, or name the other download."
+        )
+    return found
+
+
 def _choose(
-    unit: Unit, student: str, own: list[Upload], before: dict[str, Any], done: Collected
+    unit: Unit,
+    student: str,
+    own: list[Upload],
+    before: dict[str, Any],
+    foreign: dict[_Place, str],
+    done: Collected,
 ) -> tuple[Upload, bytes] | None:
     """Return the newest notebook that is meant for this unit, and say what was left out."""
     name = notebook_name(unit)
     files = [file for upload in own for file in _notebooks_of(upload, student, done)]
-    wrong = {notebook_name(other): other.key for other in all_units() if other is not unit}
-    for upload, _ in [file for file in files if _own_name(file[0].file) in wrong]:
-        key = wrong[_own_name(upload.file)]
-        done.notes.append(f"{student}: {upload.file} is the assignment of {key}; left out.")
-    files = [file for file in files if _own_name(file[0].file) not in wrong]
+    for upload, _ in files:
+        key = foreign.get(_place_of(upload))
+        if key:
+            done.notes.append(f"{student}: {upload.file} is the assignment of {key}; left out.")
+    files = [file for file in files if _place_of(file[0]) not in foreign]
     named = [file for file in files if _own_name(file[0].file) == name]
     candidates = sorted(named or files, key=lambda file: file[0].order)
     while candidates:
@@ -241,10 +331,10 @@ def _choose(
         except Refused as error:
             done.notes.append(f"{student}: {upload.file} {error}; left out.")
             continue
-        left = [file[0].file for file in candidates]
-        if left:
+        if candidates:
+            taken, *left = _told_apart([upload, *(file[0] for file in candidates)])
             done.notes.append(
-                f"{student}: of {len(left) + 1} notebooks the newest is taken, {upload.file}; "
+                f"{student}: of {len(left) + 1} notebooks the newest is taken, {taken}; "
                 f"left out: {', '.join(left)}."
             )
         if entry.path.name != name and upload.file != name:
@@ -254,6 +344,12 @@ def _choose(
         files_told = ", ".join(upload.file for upload in own)
         done.notes.append(f"{student}: handed in no notebook, but {files_told}; nothing to grade.")
     return None
+
+
+def _told_apart(uploads: Sequence[Upload]) -> list[str]:
+    """Return the files' own names, and where these are the same, those of the download."""
+    count = Counter(upload.file for upload in uploads)
+    return [u.file if count[u.file] == 1 else str(u.entry.path) for u in uploads]
 
 
 def _notebooks_of(upload: Upload, student: str, done: Collected) -> list[tuple[Upload, Entry]]:
@@ -269,11 +365,11 @@ def _notebooks_of(upload: Upload, student: str, done: Collected) -> list[tuple[U
         return []
     if not inner:
         done.notes.append(f"{student}: {upload.file} has no notebook in it; left out.")
-    place = upload.order
-    return [
-        (Upload(entry, upload.user, upload.name, entry.path.name, place, upload.is_late), entry)
+    entries = [
+        replace(entry, path=upload.entry.path / entry.path)
         for entry in sorted(inner, key=lambda entry: entry.time)
     ]
+    return [(replace(upload, entry=entry, file=entry.path.name), entry) for entry in entries]
 
 
 def _own_name(file: str) -> str:

@@ -14,6 +14,7 @@ from grader.class_folder import ClassFolder
 from grader.collecting.cells import plain_cell, safe_cell
 from grader.errors import GraderError, UsageError
 from grader.files import write_atomically
+from grader.log import one_line
 
 STUDENTS = "students.csv"
 KEYS = ("canvas_id", "id_number", "email")
@@ -159,6 +160,21 @@ def read_students(klass: ClassFolder) -> list[Student]:
     if any(set(row) != set(names) or None in row.values() for row in rows):
         raise GraderError(f"{path} must have the columns {', '.join(names)}. Correct it.")
     return [Student(**{name: plain_cell(text) for name, text in row.items()}) for row in rows]
+
+
+def read_names(klass: ClassFolder) -> dict[str, str]:
+    """Return the names of the students that the class knows by one, each on one line.
+
+    Raises:
+        GraderError: the class's list is damaged.
+    """
+    known = read_students(klass)
+    return {student.student: one_line(student.full_name) for student in known if student.full_name}
+
+
+def called(student: str, name: str) -> str:
+    """Return a student's name and id, or the id alone where there is no name."""
+    return f"{name} ({student})" if name else student
 
 
 def write_students(klass: ClassFolder, students: Iterable[Student]) -> None:

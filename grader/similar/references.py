@@ -80,6 +80,14 @@ def is_recognisable(exercise: Exercise, solution: str = "") -> bool:
     return any(_plain(text, exercise) for text in texts)
 
 
+def course_texts(exercise: Exercise, solution: str = "") -> list[Fingerprints]:
+    """Return the fingerprints of all that the course itself has as an answer."""
+    reference = _source(exercise.reference)
+    given = given_by(exercise.reference)
+    texts = [text for text in (reference, _adapted(reference), solution) if text]
+    return [*known_answers(exercise), *(fingerprints([text], given) for text in texts)]
+
+
 @functools.cache
 def _own(exercise: Exercise) -> tuple[dict[str, float], ...]:
     """Return what the reference can be recognised by: as it stands, as NumPy, by its prose."""

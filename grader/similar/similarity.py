@@ -22,7 +22,14 @@ from grader.results import nothing_graded
 from grader.similar.alike import LEAST_SHARE, POPULAR_COUNT, POPULAR_SHARE, Alike, Group, find_alike
 from grader.similar.answers import Sheet, read_answers, read_sheet, read_solutions
 from grader.similar.fingerprints import LIMIT, given_by, line_keys
-from grader.similar.references import PASTED, is_recognisable, known_answers, reference_share
+from grader.similar.references import (
+    PASTED,
+    course_texts,
+    is_recognisable,
+    known_answers,
+    reference_share,
+)
+from grader.similar.twins import Twins
 
 MOST_GROUPS, MOST_PAIRS, MOST_LINES, MOST_COLUMNS = 30, 2, 80, 200
 """What a page shows of an exercise's groups, a group's pairs, and an answer's text."""
@@ -56,6 +63,7 @@ class Similarity:
 
     sheet: Sheet
     exercises: tuple[Compared, ...]
+    identical: tuple[tuple[str, ...], ...] = ()
 
     def together(self) -> list[tuple[tuple[str, str], list[str]]]:
         """Return who stands out with whom in more than one exercise, the most frequent first."""
@@ -101,6 +109,7 @@ def compare(klass: ClassFolder, unit: Unit, console: Console) -> Similarity:
     solutions = read_solutions(klass, sheet)
     exercises = list(sheet.tests.values())
     compared = []
+    twins = Twins()
     with progress(console, f"comparing {unit.key}", len(exercises) * len(answers)) as advance:
         for exercise in exercises:
             prints = {}
@@ -110,19 +119,21 @@ def compare(klass: ClassFolder, unit: Unit, console: Console) -> Similarity:
             given = sheet.prints[exercise.name]
             alike = find_alike(prints, [known - given for known in known_answers(exercise)])
             solution = solutions.get(exercise.name, "")
+            twins.add(prints, [text - given for text in course_texts(exercise, solution)])
             shares = [(s, reference_share(exercise, prints[s], solution)) for s in sorted(prints)]
             pasted = tuple((student, share) for student, share in shares if share >= PASTED)
             named = {s for group in alike.groups for s in group.students} | dict(pasted).keys()
             texts = {s: sheet.changed(answers[s][exercise.name]) for s in sorted(named)}
             told = is_recognisable(exercise, solution)
             compared.append(Compared(exercise, alike, pasted, told, texts))
-    return Similarity(sheet, tuple(compared))
+    return Similarity(sheet, tuple(compared), twins.groups())
 
 
 def as_data(similarity: Similarity) -> dict[str, Any]:
     """Return what came out as plain data."""
     return {
         "unit": similarity.sheet.unit.key,
+        "identical": [list(students) for students in similarity.identical],
         "together": [
             {"students": list(students), "exercises": names}
             for students, names in similarity.together()
@@ -167,6 +178,7 @@ def _page(similarity: Similarity) -> str:
         "similarity.html",
         unit=similarity.sheet.unit,
         exercises=similarity.exercises,
+        identical=similarity.identical,
         together=similarity.together(),
         made=f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
         most_groups=MOST_GROUPS,

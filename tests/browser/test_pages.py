@@ -129,6 +129,27 @@ def test_a_report_asks_for_nothing(tmp_path):
     assert NAME in text
 
 
+def test_the_wide_table_of_a_report_scrolls_under_the_names(tmp_path):
+    unit = find_unit("03_optimizers")
+    klass = make_class(tmp_path / "class", tmp_path)
+    questions = tuple(Question(f"q{n}", f"a question {n}", 2.0) for n in range(40))
+    points = {question.grade_id: 1.0 for question in questions}
+    students = (Result("1003", points, {}, (), name="Ada Lovelace"),)
+    place = tmp_path / "page.html"
+    place.write_text(render(klass, Results(unit, questions, students)))
+    with browser_page() as browser:
+        browser.set_viewport_size({"width": 1000, "height": 700})
+        browser.goto(place.as_uri())
+        name = browser.get_by_role("cell", name="1003 Ada Lovelace")
+        status = browser.get_by_role("cell", name="graded")
+        before = name.bounding_box()["x"]
+        assert status.bounding_box()["x"] > 1000
+        browser.evaluate("document.querySelector('.students').parentElement.scrollLeft = 9999")
+        assert name.bounding_box()["x"] == before
+        assert status.bounding_box()["x"] < 1000
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 1000
+
+
 def test_formulas_need_no_script(tmp_path):
     unit = find_unit("03_optimizers")
     content = nbformat.writes(

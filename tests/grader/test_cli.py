@@ -16,6 +16,7 @@ import course
 from course.exercises import units
 from grader.class_folder import open_class
 from grader.cli import app, main
+from grader.collecting.rosters import Student, write_students
 from grader.request import Summary
 from platforms import grade_without_running
 
@@ -305,6 +306,19 @@ def test_what_the_machine_lost_is_named_and_a_failure(graded, unit, capsys, monk
     code, out, err = run(capsys, "grade", "03_optimizers", "--class", "class")
     assert (code, "bob: not graded: the worker was killed" in err) == (1, True)
     assert "grader grade 03_optimizers" in out.strip().splitlines()[-1]
+
+
+def test_who_on_the_roster_has_handed_in_nothing_is_said_and_not_logged(
+    graded, klass, unit, capsys, monkeypatch
+):
+    roster = klass.root / "collected/canvas.csv"
+    roster.parent.mkdir()
+    roster.write_text('Student,ID,Section\n"Hopper, Grace",4713,Friday\n')
+    write_students(klass, [Student("4713", "Grace Hopper", canvas_id="4713")])
+    monkeypatch.setattr("grader.grade.grade", lambda *_, **__: [Summary(unit, 2, 0)])
+    _, out, _ = run(capsys, "grade", "03_optimizers", "--class", "class")
+    assert "1 of 1 on the roster has handed in nothing: Grace Hopper (4713)." in out
+    assert "Hopper" not in (klass.root / "grader.log").read_text()
 
 
 def test_another_database_is_named_once_and_its_password_shown_nowhere(place, capsys):

@@ -8,6 +8,7 @@ from nbformat.v4 import new_output
 
 from graded_class import comment_on, give_by_hand, graded, hand_in_late, record, verdict_of
 from grader import feedback as module
+from grader.collecting.rosters import Student, write_students
 from grader.errors import GraderError
 from grader.feedback import feedback, in_words
 from nasty import HACK, MARKUP, OUTPUTS
@@ -65,6 +66,16 @@ def test_a_page_runs_no_script_and_asks_for_nothing(klass, unit, release, consol
     tags = Page(html).tags
     assert not {"script", "link", "iframe"} & {tag for tag, _ in tags}
     assert all((attrs.get("src") or "data:").startswith("data:") for _, attrs in tags)
+
+
+def test_a_page_is_for_somebody_with_a_name(klass, unit, release, console):
+    record(klass, unit, dict.fromkeys(["1003", "1004"], graded(release, unit, verdicts(unit))))
+    feedback(klass, [unit], console)
+    write_students(klass, [Student("1003", "Ada <b>Lovelace"), Student("1004", "Bob")])
+    feedback(klass, [unit], console)
+    page = page_of(klass, unit, "1003")
+    assert "Feedback for Ada <b>Lovelace (1003)" in Page(page).words
+    assert "Bob" not in page
 
 
 def test_points_given_by_hand_are_shown(klass, unit, release, console):

@@ -126,7 +126,7 @@ def test_an_extension_is_nbgrader_s_own(graded, unit):
 
 def test_an_extension_of_nobody_is_said(graded, unit):
     klass = with_dates(graded, DATES + "[extensions.cyy]\n03_optimizers = 2026-11-24T22:59:00Z\n")
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
     assert "With an extension, and nothing graded (are the names right?): cyy." in lines
 
 
@@ -157,17 +157,30 @@ def test_dates_that_a_person_gave_in_formgrader_stay(graded, unit):
 
 def test_who_is_late_reads_well(graded, unit):
     klass = with_dates(graded)
+    names = {"bob": "Bob B."}
     write_facts(klass, unit, {"dot": {"late": True}, "ada": {"late": True}})
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], names)
     cost = sum(points_of(klass, unit)) / 10
     assert lines == [
         "03_optimizers: due 2026-11-20 23:59 +0100; 4 submissions.",
         "  ada: late by the platform's mark, and in time by its own date",
-        f"  bob: 5:00 h late, -{cost:g} points",
+        f"  Bob B. (bob): 5:00 h late, -{cost:g} points",
         f"  cy: 4 days 0:00 h late, -{points_of(klass, unit)[0] / 2:g} points",
         "  dot: late by the platform's mark, nobody knows how much; no penalty",
         "1 without a timestamp.txt count as in time: dot.",
     ]
+
+
+def test_who_earned_nothing_has_nothing_to_lose(graded, unit):
+    grade_without_running(graded, unit, ["bob"], share=0.0)
+
+    def bob(text):
+        klass = with_dates(graded, text)
+        lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
+        return next(line for line in lines if "bob" in line)
+
+    assert bob(DATES) == "  bob: 5:00 h late, nothing to take off"
+    assert bob(DATES.replace("grace_minutes = 15", "grace_minutes = 301")).endswith("no penalty")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +192,7 @@ def test_who_is_late_reads_well(graded, unit):
 )
 def test_a_missing_policy_is_said(graded, unit, text, said):
     klass = with_dates(graded, text)
-    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key])
+    lines = late_lines(unit, klass.schedule, late(klass, [unit])[unit.key], {})
     assert any(line.startswith(said) for line in lines)
 
 

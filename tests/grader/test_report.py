@@ -5,6 +5,7 @@ import json
 import pytest
 
 from graded_class import give_by_hand, graded, hand_in_late, record, verdict_of
+from grader.collecting.rosters import Student, write_students
 from grader.feedback import feedback
 from grader.report import as_data, grading_time, part_rates, render, status_counts, waiting
 from grader.results import read_results
@@ -12,6 +13,13 @@ from nasty import HACK
 from pages import Page
 
 NASTY = f"<img src=x onerror={HACK}>"
+
+
+@pytest.fixture(autouse=True)
+def known(klass):
+    """Two students have names, one of them a nasty one."""
+    known = [Student("bob", "Bob B."), Student("eve", f"Eve {NASTY}")]
+    write_students(klass, known)
 
 
 @pytest.fixture
@@ -54,7 +62,8 @@ def test_the_page_says_it(results, klass, unit):
     assert "In your own words: 3 answers wait for a person" in words
     assert "could have forged the points of adam" in words
     assert "the slowest was eve with 6 s" in words
-    assert "bob2 hours3" in words
+    assert "Bob B. (bob)2 hours3" in words
+    assert "bob Bob B.5" in words
     assert "1 late" in words
 
 
@@ -63,6 +72,7 @@ def test_a_name_in_the_page_is_only_a_name(results, klass):
     page = Page(html)
     assert page.errors == []
     assert NASTY in "".join(page.text)
+    assert f"eve Eve {NASTY}" in "".join(page.text)
     assert {"script", "iframe", "link"}.isdisjoint(tag for tag, _ in page.tags)
     assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
     assert all((attrs.get("src") or "data:").startswith("data:") for _, attrs in page.tags)

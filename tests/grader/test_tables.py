@@ -1,11 +1,13 @@
 """Grades on a terminal: by student where they fit on a screen, else by question."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from course.exercises import find_unit
+from grader.problems import Problem
 from grader.results import Question, Result, Results
 from grader.tables import MANY_STUDENTS, show_grades
 
@@ -13,12 +15,14 @@ UNIT = find_unit("03_optimizers")
 QUESTIONS = (Question("test_adam", "adam", 6.0), Question("why", "why", 4.0))
 
 
-def shown(students):
+def shown(students, name="", width=100):
+    points = {"test_adam": 6.0, "why": None}
+    problems = (Problem("It is odd."),)
     results = tuple(
-        Result(f"student-{n}", {"test_adam": 6.0 if n % 2 else 0.0, "why": None}, {}, ())
+        Result(f"student-{n}", points | {"test_adam": 6.0 * (n % 2)}, {}, problems[n:], name=name)
         for n in range(students)
     )
-    console = Console(record=True, width=100, file=io.StringIO())
+    console = Console(record=True, width=width, file=io.StringIO())
     show_grades(console, Results(UNIT, QUESTIONS, results))
     return console.export_text()
 
@@ -28,6 +32,24 @@ def test_a_small_class_is_shown_by_student(students):
     text = shown(students)
     assert all(f"student-{n} " in text for n in range(students))
     assert "hand grading" in text
+
+
+def test_names_stand_beside_the_ids_where_there_is_room():
+    wide, narrow = shown(2, "Ada Lovelace"), shown(2, "Ada Lovelace", 50)
+    assert re.search("student-1 +Ada Lovelace ", wide)
+    assert "Ada Lovelace (student-0)" in wide
+    assert re.search("student-1 +6 ", narrow)
+
+
+def test_the_total_is_there_on_a_narrow_terminal():
+    questions = tuple(Question(f"q{n}", f"question {n}", 2.0) for n in range(15))
+    points = {question.grade_id: 2.0 for question in questions}
+    console = Console(record=True, width=80, file=io.StringIO())
+    student = Result("student-0000", points | {"q14": None}, {}, ())
+    show_grades(console, Results(UNIT, questions, (student,)))
+    text = console.export_text()
+    assert "total" in text
+    assert re.search(r"2 +2 +\? +28 +hand", text)
 
 
 def test_a_large_class_is_shown_by_question():

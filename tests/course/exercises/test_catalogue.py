@@ -56,6 +56,26 @@ def test_an_unknown_name_is_answered_with_those_that_exist():
         find_exercise("momentun")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("12", "12_data_parallel"),
+        ("12_data", "12_data_parallel"),
+        ("data", "12_data_parallel"),
+        ("optimisers", "03_optimizers"),
+    ],
+)
+def test_the_beginning_of_a_unit_s_name_suggests_it(name, meant):
+    with pytest.raises(LookupError, match=f"'{name}'. Did you mean '{meant}'\\?$"):
+        find_unit(name)
+
+
+@pytest.mark.parametrize("name", ["", "0", "1"])
+def test_what_begins_several_names_suggests_none(name):
+    with pytest.raises(LookupError, match="There are: 00_start, "):
+        find_unit(name)
+
+
 def test_an_answer_is_checked_under_its_name():
     verdict = check(answer(RIGHT))
     assert (verdict.exercise, verdict.status) == ("momentum", "right")

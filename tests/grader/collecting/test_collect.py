@@ -4,17 +4,20 @@ import datetime
 import io
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from course.exercises import find_unit
 from grader.collecting.archives import read_download
-from grader.collecting.collect import collect, strays
+from grader.collecting.collect import Absent, absent, collect, strays
 from grader.collecting.downloads import CANVAS, MOODLE
-from grader.collecting.rosters import read_students
+from grader.collecting.rosters import Student, read_students
 from grader.errors import GraderError, UsageError
 from grader.stock import open_gradebook
 from platforms import CANVAS_LIST, MOODLE_LIST, stamped, zipped
 
+ROOT = Path(__file__).parents[3]
 NAME = "optimizers_exercises.ipynb"
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 OTHER = NOTEBOOK + b" "
@@ -222,6 +225,22 @@ def test_which_notebook_counts(take, klass, unit, files, chosen, said):
     told = [note for note in done.notes if note.startswith("4711: ")]
     assert bool(told) == (said is not None)
     assert said is None or any(said in note for note in told)
+
+
+def test_two_notebooks_of_one_name_are_told_apart(take):
+    done = take([(ada(upload=2), OTHER), (ada(upload=1), NOTEBOOK)])
+    assert (
+        "4711: of 2 notebooks the newest is taken, lovelaceada_4711_2_optimizers_exercises.ipynb; "
+        "left out: lovelaceada_4711_1_optimizers_exercises.ipynb." in done.notes
+    )
+
+
+def test_two_notebooks_of_one_name_in_zip_files_are_told_apart(take):
+    done = take([(ada("a.zip", n), zipped([(NAME, NOTEBOOK + b" " * n)])) for n in (1, 2)])
+    assert (
+        f"4711: of 2 notebooks the newest is taken, lovelaceada_4711_2_a.zip/{NAME}; "
+        f"left out: lovelaceada_4711_1_a.zip/{NAME}." in done.notes
+    )
 
 
 def test_a_student_without_a_notebook_is_named(take, klass, unit):
@@ -483,3 +502,52 @@ def test_a_link_in_the_place_of_a_submission_is_not_followed(take, klass, unit, 
 def test_a_folder_or_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match=r"no file or folder .* Name what Canvas"):
         read_download(tmp_path / "none.zip")
+
+
+def assignment_of(key):
+    return (ROOT / find_unit(key).assignment).read_bytes()
+
+
+def several(*keys, file="homework.ipynb"):
+    """Return a download in which each student hands in the assignment of one of these units."""
+    return [
+        (f"student{n}_{n}_{n}_{file}", assignment_of(key)) for n, key in enumerate(keys, start=1)
+    ]
+
+
+@pytest.mark.parametrize("file", ["homework.ipynb", NAME, "data_parallel_exercises.ipynb"])
+def test_the_download_of_another_unit_is_refused_before_anything_is_written(take, klass, file):
+    before = tree(klass)
+    with pytest.raises(UsageError) as refused:
+        take(several("12_data_parallel", "12_data_parallel", "03_optimizers", file=file))
+    assert tree(klass) == before
+    assert "looks like the download of 12_data_parallel: 2 of its 3 notebooks" in str(refused.value)
+    assert "Type grader collect 12_data_parallel " in str(refused.value)
+
+
+def test_one_notebook_of_another_unit_is_named_and_left_out(take, klass, unit):
+    done = take(several("03_optimizers", "12_data_parallel", "03_optimizers"))
+    assert list(submitted(klass, unit)) == ["1", "3"]
+    assert "2: homework.ipynb is the assignment of 12_data_parallel; left out." in done.notes
+
+
+def test_what_a_notebook_holds_says_more_than_its_name(take, klass, unit):
+    take(several("03_optimizers", file="data_parallel_exercises.ipynb"))
+    assert list(submitted(klass, unit)) == ["1"]
+
+
+def test_who_on_the_roster_has_handed_in_nothing(take, klass, unit):
+    take([(ada(), NOTEBOOK)])
+    assert absent(klass, unit) == Absent(0, ())
+    take([(ada(), NOTEBOOK)], CANVAS_LIST)
+    assert absent(klass, unit).line() == (
+        "2 of 3 on the roster have handed in nothing: Zoë O'Hara (4712), Grace Hopper (4713)."
+    )
+
+
+def test_only_a_few_names_of_the_absent_are_told():
+    students = tuple(Student(f"{n}", f"Name {n}") for n in range(8))
+    line = Absent(60, students).line()
+    assert line.startswith("8 of 60 on the roster have handed in nothing: Name 0 (0), ")
+    assert line.endswith("Name 4 (4) and 3 more.")
+    assert Absent(60, ()).line() == ""

@@ -351,6 +351,44 @@ def test_who_stands_out_together_in_several_exercises_comes_first(klass, unit, c
     assert found.together() == [(("ann", "bob"), ["momentum", "nesterov"])]
 
 
+def renamed(content, name, exercises):
+    """Return a submission in which these exercises' answers say one thing of their own."""
+    notebook = json.loads(content)
+    for cell in notebook["cells"]:
+        if cell.get("id") in exercises:
+            text = "".join(cell["source"])
+            cell["source"] = text.replace("\n    return", f"\n    {name} = 0\n    return", 1)
+    return json.dumps(notebook).encode()
+
+
+def test_submissions_that_are_the_same_throughout_are_listed_however_common_each_answer_is(
+    klass, unit, console
+):
+    whole = sample_class(unit, read_notebook(klass.require_release(unit)), 1)[0].content
+    names = [exercise.name for exercise in unit.exercises]
+    for number in range(20):
+        hand_in(klass, unit, f"s{number:02}", whole)
+        hand_in(klass, unit, f"t{number:02}", renamed(whole, f"spare_{number}", names))
+    assert compare(klass, unit, console).identical == ()
+    for student in ("ann", HOSTILE):
+        hand_in(klass, unit, student, renamed(whole, "spare", names))
+    found = compare(klass, unit, console)
+    assert found.identical == ((HOSTILE, "ann"),)
+    assert not any(compared.alike.groups for compared in found.exercises)
+    assert as_data(found)["identical"] == [[HOSTILE, "ann"]]
+    (page,) = similarity(klass, [unit], console)
+    assert f"{HOSTILE}, ann" in Page(page.read_text(encoding="utf-8")).words
+
+
+def test_the_same_in_one_exercise_only_makes_no_twins(klass, unit, console):
+    whole = sample_class(unit, read_notebook(klass.require_release(unit)), 1)[0].content
+    for number in range(20):
+        hand_in(klass, unit, f"s{number:02}", whole)
+    for student in ("ann", "bob"):
+        hand_in(klass, unit, student, renamed(whole, "spare", ["adam"]))
+    assert compare(klass, unit, console).identical == ()
+
+
 def test_the_page_is_whole_and_shows_hostile_code_as_text(handed_in, unit, console):
     (page,) = similarity(handed_in, [unit], console)
     assert page == handed_in.root / "reports" / f"{unit.key}-similarity.html"
