@@ -95,24 +95,36 @@ def reference_runs(exercise: Exercise, seed: int) -> tuple[Run, ...]:
     return _runs(exercise, exercise.reference, seed)
 
 
-@functools.lru_cache(maxsize=256)
-def mistake_runs(exercise: Exercise, seed: int) -> tuple[tuple[Run, ...], ...]:
-    """Return, for each known mistake, its runs on a seed's cases."""
-    return tuple(_runs(exercise, mistake.variant, seed) for mistake in exercise.mistakes)
+class KnownMistakes:
+    """The known mistakes of an exercise on a seed's cases; each is played when it is asked for."""
+
+    def __init__(self, exercise: Exercise, seed: int) -> None:
+        self._exercise = exercise
+        self._cases, self._right = draw_cases(exercise, seed), reference_runs(exercise, seed)
+        self._runs: dict[tuple[int, int], Run] = {}
+        self._shows: dict[tuple[int, int], bool] = {}
+
+    def run(self, mistake: int, case: int) -> Run:
+        """Return a mistake's run on a case, both by their index."""
+        key = mistake, case
+        if key not in self._runs:
+            variant = self._exercise.mistakes[mistake].variant
+            self._runs[key] = play(self._exercise, variant, self._cases[case])
+        return self._runs[key]
+
+    def shows(self, mistake: int, case: int) -> bool:
+        """Tell whether a mistake is not right in a case."""
+        key = mistake, case
+        if key not in self._shows:
+            told = self._cases[case], self._right[case], self.run(mistake, case)
+            self._shows[key] = find_failure(self._exercise, *told, reveal=False) is not None
+        return self._shows[key]
 
 
 @functools.lru_cache(maxsize=256)
-def _telling_cases(exercise: Exercise, seed: int) -> tuple[tuple[int, ...], ...]:
-    """Return, for each known mistake, the indices of the cases in which it is not right."""
-    cases, expected = draw_cases(exercise, seed), reference_runs(exercise, seed)
-    return tuple(
-        tuple(
-            index
-            for index, case in enumerate(cases)
-            if find_failure(exercise, case, expected[index], wrong[index], reveal=False)
-        )
-        for wrong in mistake_runs(exercise, seed)
-    )
+def known_mistakes(exercise: Exercise, seed: int) -> KnownMistakes:
+    """Return the known mistakes on a seed's cases; what was played is kept."""
+    return KnownMistakes(exercise, seed)
 
 
 def find_failure(
@@ -217,36 +229,48 @@ def name_mistake(exercise: Exercise, seed: int, runs: list[Run], first: int) -> 
     crashes there, which no known mistake does.
     """
     crashed = isinstance(runs[first].fault, Crashed)
-    telling = _telling_cases(exercise, seed)
-    matching = [
-        index
-        for index in matching_mistakes(exercise, seed, runs)
-        if crashed or first in telling[index]
-    ]
+    matching = matching_mistakes(exercise, seed, runs, None if crashed else first)
     if len(matching) != 1:
         return None
     mistake = exercise.mistakes[matching[0]]
     return NamedMistake(mistake.name, mistake.sentence)
 
 
-def matching_mistakes(exercise: Exercise, seed: int, runs: list[Run]) -> list[int]:
+def matching_mistakes(
+    exercise: Exercise, seed: int, runs: list[Run], shown: int | None = None
+) -> list[int]:
     """Return the indices of all mistakes that these runs match on every distinguishing case.
 
     One that is wrong in fewer cases than another is not among them: it leaves some unexplained.
+
+    Args:
+        exercise: what is asked.
+        seed: fixes the cases.
+        runs: what an answer did in each case.
+        shown: a case in which a mistake must show.
     """
+    known = known_mistakes(exercise, seed)
     dtypes = {part.name for part in exercise.parts if part.kind == "dtype"}
     narrow = [case.part in dtypes for case in draw_cases(exercise, seed)]
-    wrong, telling = mistake_runs(exercise, seed), _telling_cases(exercise, seed)
-    matching = {
-        index: frozenset(cases)
-        for index, cases in enumerate(telling)
-        if cases
-        and all(_alike(exercise, wrong[index][i], runs[i], narrow=narrow[i]) for i in cases)
-    }
+
+    def explained(mistake: int) -> frozenset[int]:
+        """Return the cases in which a mistake shows, if the runs are like it in all of them."""
+        if shown is not None and not known.shows(mistake, shown):
+            return frozenset()
+        cases = set()
+        for case in sorted(range(len(runs)), key=lambda case: case != shown):
+            if known.shows(mistake, case):
+                wrong = known.run(mistake, case)
+                if not _alike(exercise, wrong, runs[case], narrow=narrow[case]):
+                    return frozenset()
+                cases.add(case)
+        return frozenset(cases)
+
+    matching = {index: explained(index) for index in range(len(exercise.mistakes))}
     return [
         index
         for index, cases in matching.items()
-        if not any(cases < others for others in matching.values())
+        if cases and not any(cases < others for others in matching.values())
     ]
 
 

@@ -18,8 +18,8 @@ from course.checking.call import Crashed
 from course.checking.judge import (
     draw_cases,
     find_failure,
+    known_mistakes,
     matching_mistakes,
-    mistake_runs,
     name_mistake,
     play,
     reference_runs,
@@ -279,20 +279,17 @@ def test_a_mistake_fails_and_is_named_as_itself(exercise, mistake):
 @each_exercise
 def test_a_name_explains_the_first_failing_case(exercise):
     """A known mistake beside another error, in the first case, is not what that case shows."""
-    case = draw_cases(exercise, PUBLIC_SEED)[0]
+    cases, known = draw_cases(exercise, PUBLIC_SEED), known_mistakes(exercise, PUBLIC_SEED)
     right = reference_runs(exercise, PUBLIC_SEED)[0]
-    all_runs = mistake_runs(exercise, PUBLIC_SEED)
-    explains = {
-        mistake.name
-        for mistake, runs in zip(exercise.mistakes, all_runs, strict=True)
-        if find_failure(exercise, case, right, runs[0])
-    }
-    for mistake, runs in zip(exercise.mistakes, all_runs, strict=True):
-        spoiled = play(exercise, lambda *a, f=mistake.variant, **k: shifted(f(*a, **k)), case)
-        if isinstance(spoiled.fault, Crashed) or not find_failure(exercise, case, right, spoiled):
+    explains = {m.name for index, m in enumerate(exercise.mistakes) if known.shows(index, 0)}
+    for index, mistake in enumerate(exercise.mistakes):
+        spoiled = play(exercise, lambda *a, f=mistake.variant, **k: shifted(f(*a, **k)), cases[0])
+        if isinstance(spoiled.fault, Crashed):
             continue
-        named = name_mistake(exercise, PUBLIC_SEED, [spoiled, *runs[1:]], 0)
-        assert named is None or named.name in explains, mistake.name
+        if find_failure(exercise, cases[0], right, spoiled):
+            runs = [spoiled, *(known.run(index, case) for case in range(1, len(cases)))]
+            named = name_mistake(exercise, PUBLIC_SEED, runs, 0)
+            assert named is None or named.name in explains, mistake.name
 
 
 @pytest.mark.parametrize(("exercise", "variant"), HONEST.values(), ids=HONEST)
