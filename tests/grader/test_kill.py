@@ -1,6 +1,7 @@
 """Killed at any moment, the same command goes on: all graded once, nothing lost, nothing half."""
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -167,7 +168,9 @@ def test_killed_with_the_sandbox_at_work_it_goes_on(klass, unit, command):
 
 
 def test_stopped_by_the_keyboard_it_says_so_and_goes_on(klass, unit, command):
-    options = {"stdout": DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    # Whoever started these tests may ignore Ctrl-C, as a shell does for its background.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    options = {"stdout": DEVNULL, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heeding}
     # Ctrl-C reaches the whole group of processes; nobody else may be in it.
     with subprocess.Popen(command, process_group=0, **options) as run:
         everything = wait_for_sandboxes(run)

@@ -47,7 +47,7 @@ def test_a_rank_alone(alone):
     [
         (np.ones(2), 0, ValueError, "rank 0 cannot send to itself"),
         (np.ones(2), 1, ValueError, "rank 0 cannot send to rank 1: there is only 0"),
-        (np.ones(2), 1.0, TypeError, "float"),
+        (np.ones(2), 1.0, TypeError, "rank 0 cannot send to 1.0: a rank is a whole number"),
     ],
 )
 def test_there_is_nobody_to_send_to(alone, array, to, error, text):
